@@ -1,0 +1,71 @@
+# make help lists the targets. Variables are forwarded as flags; ARGS="--flag value" passes any other flag.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.groundwork-$(if $(GPU),gpu,runtime)
+DEV := $(VENV)/.groundwork-dev
+
+# $(call flags,NAMES): --data-dir 'value' for each of NAMES given on the command line of make.
+quoted = '$(subst ','\'',$(value $(1)))'
+given = $(if $(filter command,$(origin $(1))),$(2))
+flag_name = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')
+flags = $(foreach name,$(1),$(call given,$(name),$(call flag_name,$(name)) $(call quoted,$(name))))
+config = $(call given,CONFIG,--config $(call quoted,CONFIG))
+
+TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD EPOCHS BATCH_SIZE \
+	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT RUNS_DIR VERBOSE
+
+.PHONY: help setup train evaluate test test-slow lint format bench seeds clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+setup: $(RUNTIME)  ## create the environment: VENV=.venv (reuses one), PYTHON=python3, GPU=1 (NVIDIA libraries)
+
+train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, ARGS="--any-flag"
+	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN)) $(ARGS)
+
+evaluate: $(RUNTIME)  ## write a report again: RUN=runs/train/… [DATA_DIR], or from any model: PREDICTIONS=file.csv POSITIVE OUTPUT
+	@$(if $(RUN)$(PREDICTIONS),,echo "error: say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv" >&2; exit 2)
+	@$(if $(PREDICTIONS),$(BIN)/python -m evaluation $(call quoted,PREDICTIONS) $(call flags,POSITIVE OUTPUT TITLE) $(ARGS),\
+		$(BIN)/python -m training.evaluate $(call quoted,RUN) $(call flags,DATA_DIR) $(ARGS))
+
+test: $(DEV)  ## run the tests: ARGS="-k name"
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: $(DEV)  ## run the proofs that take minutes
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow $(ARGS)
+
+lint: $(DEV)  ## ruff (style, imports, format) and mypy (types)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(DEV)  ## put the code into the house format
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+bench: $(RUNTIME)  ## images/s against the notes' own script: DATA_DIR=folder with cifar-10-batches-bin, REPEATS=5
+	@$(BIN)/python -m benchmarks.throughput $(call flags,DATA_DIR REPEATS) $(ARGS)
+
+seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5, and the variables of train
+	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT) $(config) $(call flags,$(TRAIN)) $(ARGS)
+
+clean:  ## remove the environment and caches; runs/ stays
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+		f"error: Groundwork needs Python 3.11 to 3.13, and {sys.executable} is {v[0]}.{v[1]}. Give another one: make PYTHON=python3.12 …")'
+	@echo "Creating the environment in $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): requirements.txt requirements-gpu.txt | $(BIN)/python
+	@echo "Installing TensorFlow, Keras and what they need into $(VENV): a few minutes, once …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(if $(GPU),requirements-gpu.txt,requirements.txt)
+	@touch $@
+
+$(DEV): requirements.txt requirements-dev.txt | $(BIN)/python
+	@echo "Installing the requirements and the test tools into $(VENV): a few minutes, once …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.groundwork-runtime
