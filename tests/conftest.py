@@ -1,0 +1,36 @@
+"""Shared by all tests: where the optional data is, and small data sets that need none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The optional folder of real data; tests that need it skip where it is absent."""
+    path = Path(os.environ.get("GROUNDWORK_SHARED", ROOT.parent / "shared"))
+    if not (path / "data").is_dir():
+        pytest.skip("the optional folder of real data (GROUNDWORK_SHARED) is absent")
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Seeded, so that a test that fails fails again."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def npz(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """96 images of 8×8×1 in three classes that brightness tells apart, in an .npz file."""
+    labels = np.repeat(np.arange(3), 32)
+    images = rng.integers(0, 60, (96, 8, 8, 1)) + (labels * 80)[:, None, None, None]
+    path = tmp_path / "blobs.npz"
+    np.savez(path, x_train=images.astype(np.uint8), y_train=labels, class_names=["dark", "grey", "light"])
+    return path

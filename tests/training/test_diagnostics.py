@@ -1,0 +1,67 @@
+"""The verdict in words: one made-up pair of curves per outcome, and the picture."""
+
+import math
+
+import numpy as np
+import pytest
+
+from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
+
+E = np.arange(1, 31)
+FALLING = 2.3 * np.exp(-E / 6) + 0.1
+CURVES = {
+    "overfitting": (FALLING, np.where(E <= 12, FALLING + 0.2, FALLING[11] + 0.2 + 0.03 * (E - 12)), 13),
+    "collapsed": (
+        np.where(E <= 11, FALLING, FALLING[10] + 0.08 * (E - 11)),
+        np.where(E <= 11, FALLING + 0.1, FALLING[10] + 0.1 + 0.08 * (E - 11)),
+        11,
+    ),
+    "still improving": (2.3 - 0.06 * E, 2.4 - 0.06 * E, 30),
+    "underfitting": (2.2 - 0.02 * np.minimum(E, 5), 2.2 - 0.02 * np.minimum(E, 5) + 0.001 * np.abs(E - 5), 5),
+    "good fit": (FALLING, np.maximum(FALLING, FALLING[20]) + 0.0001 * np.abs(E - 21), 21),
+}
+
+
+@pytest.mark.parametrize("kind", CURVES)
+def test_each_outcome_is_named_with_its_epoch(kind):
+    train, validation, epoch = CURVES[kind]
+    verdict = diagnose({"loss": train, "val_loss": validation}, baseline_loss=math.log(10))
+    assert (verdict.kind, verdict.epoch) == (kind, epoch)
+
+
+def test_nan_and_explosion_are_divergence():
+    for bad in (math.nan, math.inf, 1e6):
+        verdict = diagnose({"loss": [2.0, 1.5, 1.2, bad], "val_loss": [2.0, 1.6, 1.4, 1.4]}, baseline_loss=2.3)
+        assert verdict.kind == "diverged"
+
+
+def test_two_epochs_prove_nothing():
+    assert diagnose({"loss": [2, 1], "val_loss": [2, 1]}, baseline_loss=2.3).kind == "too few epochs"
+
+
+def test_the_published_collapse_of_the_notes_network_is_recognised():
+    train = [1.6, 1.3, 1.15, 1.05, 1.0, 0.96, 0.94, 0.92, 0.91, 0.91, 0.92, 0.95, 1.0, 1.1, 1.25, 1.45, 1.7, 1.8, 1.85]
+    validation = [1.4, 1.2, 1.1, 1.0, 0.98, 0.95, 0.95, 0.93, 0.92, 0.92, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.7, 1.8, 1.9]
+    verdict = diagnose({"loss": train, "val_loss": validation}, baseline_loss=math.log(10))
+    assert verdict.kind == "collapsed" and "Lower the learning rate" in verdict.text
+
+
+def test_best_epoch_is_the_largest_accuracy_or_the_smallest_loss_and_never_nan():
+    history = {"val_loss": [3.0, math.nan, 1.0, 2.0], "val_accuracy": [0.1, 0.9, 0.5, math.nan]}
+    assert best_epoch(history, "val_loss") == 3
+    assert best_epoch(history, "val_accuracy") == 2
+    assert best_epoch({}, "val_loss") == 0
+
+
+def test_baseline_is_the_entropy_or_the_variance():
+    assert baseline_loss(np.array([0, 0, 1, 1]), 2) == pytest.approx(math.log(2))
+    assert baseline_loss(np.array([1.0, 3.0]), 0) == 1.0
+
+
+def test_the_picture_is_a_png_that_shows_the_best_epoch(tmp_path):
+    train, validation, _ = CURVES["overfitting"]
+    history = {"loss": train, "val_loss": validation, "accuracy": 1 - train / 3, "val_accuracy": 1 - validation / 3}
+    path = tmp_path / "curves.png"
+    draw_curves(history, Verdict("good fit", 1, "text $x$"), path, title="a_$b$", best=12)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]

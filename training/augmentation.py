@@ -1,0 +1,96 @@
+"""Random shift, flip, rotation and zoom: one draw per image, one interpolation for all of them.
+
+Runs after every cache, so each epoch sees new pictures. The transforms of an image are composed
+into one projective matrix and applied once (Keras' own layers would interpolate three times).
+All draws are stateless: the same seed gives the same pictures on any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far an image may be changed; everything is off by default.
+
+    Attributes:
+        shift: Largest shift as a fraction of height and of width, 0…1.
+        flip: `"none"`, `"horizontal"`, `"vertical"` or `"both"`; each with probability one half.
+        rotation: Largest angle in degrees, 0…180, either way.
+        zoom: Largest fraction by which an image is enlarged or reduced, 0…1.
+    """
+
+    shift: float = 0.0
+    flip: str = "none"
+    rotation: float = 0.0
+    zoom: float = 0.0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is switched on."""
+        return bool(self.shift or self.flip != "none" or self.rotation or self.zoom)
+
+    def apply(self, batches: tf.data.Dataset, *, seed: int) -> tf.data.Dataset:
+        """Augments the images of `(x, y)` batches, with fresh draws in every epoch."""
+        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+
+        def change(rows: tuple[tf.Tensor, tf.Tensor], pair: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self(rows[0], seed=pair), rows[1]
+
+        return tf.data.Dataset.zip((batches, seeds)).map(change, num_parallel_calls=2, deterministic=True)
+
+    def __call__(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
+        """Changes each image by its own draw.
+
+        Args:
+            images: `(n, height, width, channels)`, uint8 in 0…255.
+            seed: Two integers; the same seed gives the same result.
+
+        Returns:
+            The same shape and range; uint8 where only flips are on, else float32. What comes in
+            from outside the picture repeats its edge.
+        """
+        if not (self.shift or self.rotation or self.zoom):
+            return self._flipped(images, seed)
+        height, width = images.shape[1:3]
+        transforms = self._matrices(tf.shape(images)[0], height, width, seed)
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=tf.cast(images, tf.float32),
+            transforms=transforms,
+            output_shape=tf.constant([height, width]),
+            interpolation="BILINEAR",
+            fill_mode="NEAREST",
+            fill_value=0.0,
+        )
+
+    def _flip_signs(self, n: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """-1 where an image is mirrored along x, and along y; shape `(n,)` each."""
+        draws = tf.random.stateless_uniform((2, n), seed) < 0.5
+        ones = tf.ones((n,))
+        across = tf.where(draws[0], -ones, ones) if self.flip in ("horizontal", "both") else ones
+        down = tf.where(draws[1], -ones, ones) if self.flip in ("vertical", "both") else ones
+        return across, down
+
+    def _flipped(self, images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        across, down = self._flip_signs(tf.shape(images)[0], seed)
+        shape = (-1, 1, 1, 1)
+        images = tf.where(tf.reshape(across < 0, shape), tf.reverse(images, [2]), images)
+        return tf.where(tf.reshape(down < 0, shape), tf.reverse(images, [1]), images)
+
+    def _matrices(self, n: tf.Tensor, height: int, width: int, seed: tf.Tensor) -> tf.Tensor:
+        """Output-to-input maps `(n, 8)` about the image's centre, rows (a0 a1 a2 b0 b1 b2 0 0)."""
+        draws = tf.random.stateless_uniform((4, n), seed + 1, minval=-1.0)
+        angle = draws[0] * self.rotation * math.pi / 180.0
+        scale = 1.0 + draws[1] * self.zoom
+        across, down = self._flip_signs(n, seed)
+        a0, a1 = tf.cos(angle) * scale * across, -tf.sin(angle) * scale * down
+        b0, b1 = tf.sin(angle) * scale * across, tf.cos(angle) * scale * down
+        centre_x, centre_y = (width - 1) / 2.0, (height - 1) / 2.0
+        a2 = centre_x - a0 * centre_x - a1 * centre_y + draws[2] * self.shift * width
+        b2 = centre_y - b0 * centre_x - b1 * centre_y + draws[3] * self.shift * height
+        zeros = tf.zeros_like(a0)
+        return tf.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)

@@ -1,0 +1,122 @@
+"""Settings of `python -m training`: one frozen dataclass, checked before anything is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from training.checks import ConfigError, check
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every setting of a training run; `config.yaml` of a run holds the same names.
+
+    Attributes:
+        model: Factory to build (models.FACTORIES).
+        dataset: Source of the data: digits, breast_cancer, diabetes, cifar10, folder, npz or csv.
+        data_dir: Folder of the data (folder, cifar10), or the .npz or .csv file.
+        target: csv: name of the target column.
+        group: csv: name of the column that keeps examples together in one split (a patient's id).
+        positive: Two classes: the condition looked for; sensitivity speaks of it.
+        image_size: Height and width of the images in pixels; default: their own if all are equal, else 128 128.
+        resize: How an image of another shape is fitted: crop (shorter side, centre), pad or stretch.
+        color_mode: Colour channels: auto (grey where every image is grey), rgb or grayscale.
+        on_bad: What to do with a file or row that cannot be read: fail, or skip and list it in the run.
+        memory_limit_mb: Images that need more than this stream from disk instead of one array.
+        validation_fraction: Part of the training data that validation takes, where the source has no validation.
+        test_fraction: Part of all data that the test set takes, where the source has no test set.
+        split_seed: Seed of the split; keep it to compare runs.
+        epochs: Epochs at most.
+        batch_size: Examples per step; default: 32 to 512, by the size of the training set.
+        optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
+        learning_rate: Learning rate; default: Keras' own for the optimizer.
+        momentum: Momentum, for sgd and rmsprop.
+        nesterov: Nesterov momentum, for sgd.
+        monitor: What chooses the best epoch: val_loss, val_accuracy or val_mae.
+        patience: Epochs without improvement before training stops; 0 trains all epochs.
+        class_weight: none, or balanced (each class weighs the same in the loss).
+        shift: Augmentation: random shift, largest fraction of height and width.
+        flip: Augmentation: none, horizontal, vertical or both.
+        rotation: Augmentation: random rotation, largest angle in degrees.
+        zoom: Augmentation: random zoom, largest fraction in or out.
+        precision: auto (measured on this machine), float32 or mixed_bfloat16.
+        steps_per_execution: Steps that Keras runs in one call; default: chosen from the steps of an epoch.
+        hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
+        seed: Seed of weights, order, dropout and augmentation.
+        deterministic: Repeat exactly on this machine, at some cost in speed.
+        snapshots: Also keep the weights of every epoch, in snapshots/.
+        runs_dir: Folder that receives runs.
+        verbose: auto, bar (progress bar), line (a line an epoch) or silent.
+    """
+
+    model: str = "cifar_cnn"
+    dataset: str = "digits"
+    data_dir: str | None = None
+    target: str | None = None
+    group: str | None = None
+    positive: str | None = None
+    image_size: tuple[int, int] | None = None
+    resize: Literal["crop", "pad", "stretch"] = "crop"
+    color_mode: Literal["auto", "rgb", "grayscale"] = "auto"
+    on_bad: Literal["fail", "skip"] = "fail"
+    memory_limit_mb: int = 2048
+    validation_fraction: float = 0.15
+    test_fraction: float = 0.2
+    split_seed: int = 0
+    epochs: int = 50
+    batch_size: int | None = None
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion"] = "adam"
+    learning_rate: float | None = None
+    momentum: float = 0.0
+    nesterov: bool = False
+    monitor: Literal["val_loss", "val_accuracy", "val_mae"] = "val_loss"
+    patience: int = 10
+    class_weight: Literal["none", "balanced"] = "none"
+    shift: float = 0.0
+    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    rotation: float = 0.0
+    zoom: float = 0.0
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    steps_per_execution: int | None = None
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    seed: int = 1
+    deterministic: bool = False
+    snapshots: bool = False
+    runs_dir: str = "runs"
+    verbose: Literal["auto", "bar", "line", "silent"] = "auto"
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """Every setting, one a line; `from_yaml` and `python -m training --config` read it back."""
+    settings = dataclasses.asdict(config)
+    if config.image_size is not None:
+        settings["image_size"] = list(config.image_size)
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def from_yaml(path: Path | str) -> TrainConfig:
+    """The settings that a run recorded.
+
+    Raises:
+        ConfigError: The file is missing, torn, or holds a setting that does not exist.
+    """
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as settings: {' '.join(str(error).split())}") from error
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path} must hold one setting a line. Received: {type(settings).__name__}.")
+    unknown = sorted(set(settings) - {field.name for field in dataclasses.fields(TrainConfig)})
+    if unknown:
+        raise ConfigError(f"{path} holds unknown settings: {', '.join(unknown)}.")
+    if settings.get("image_size") is not None:
+        settings["image_size"] = tuple(settings["image_size"])
+    return TrainConfig(**settings)

@@ -1,0 +1,72 @@
+"""Images that stay on disk: decoded when a batch asks for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from training.datasets.decode import BadImage, DecodeSettings, decode_bytes, read_bytes
+
+
+class ImageFiles:
+    """An `ImageSource` over files: indexing decodes them, in threads, through the one decoder.
+
+    Args:
+        paths: One file per image.
+        settings: Size, resizing and colour of every image.
+
+    Example:
+        >>> images = ImageFiles(paths, DecodeSettings((224, 224)))
+        >>> images[np.array([3, 0])].shape
+        (2, 224, 224, 3)
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, paths: Sequence[Path | str], settings: DecodeSettings) -> None:
+        self.paths = np.array([str(path) for path in paths], dtype=object)
+        self.settings = settings
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(n, height, width, channels)`."""
+        return (len(self.paths), *self.settings.shape)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: np.ndarray | slice | int) -> np.ndarray:
+        """uint8 images of `index`, in that order; a single integer gives one image."""
+        chosen = self.paths[index]
+        if isinstance(chosen, str):
+            return self._one(chosen)
+        images = np.empty((len(chosen), *self.settings.shape), dtype=np.uint8)
+        for row, image in enumerate(thread_pool().map(self._one, chosen)):
+            images[row] = image
+        return images
+
+    def subset(self, index: np.ndarray) -> ImageFiles:
+        """The files of `index`, still undecoded."""
+        return ImageFiles(self.paths[index], self.settings)
+
+    def _one(self, path: str) -> np.ndarray:
+        try:
+            return decode_bytes(read_bytes(Path(path)), self.settings)
+        except BadImage as error:
+            raise BadImage(error.reason, path) from error
+
+
+@cache
+def thread_pool() -> ThreadPoolExecutor:
+    """One pool for the process: decoding releases the interpreter lock, so threads do run at once."""
+    return ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="decode")
+
+
+def workers() -> int:
+    """Number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,208 @@
+"""Reads the training curves as the notes teach: validation loss against training loss, in words."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from training.files import write_atomic
+
+FEWEST_EPOCHS = 3  # below this, curves say nothing
+LOST = 0.25  # a collapse gives back at least this part of what training had gained
+RISEN = 1.05  # overfitting: validation loss ends at least 5 % above its best
+HIGH = 0.5  # underfitting: losses stay above half of what a constant guess reaches
+TAIL = 3  # epochs whose median stands for "the end", so that one noisy epoch decides nothing
+
+History = Mapping[str, Sequence[float]]
+VerdictKind = Literal[
+    "diverged", "collapsed", "overfitting", "still improving", "underfitting", "good fit", "too few epochs"
+]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the curves say.
+
+    Attributes:
+        kind: One of the named outcomes.
+        epoch: The epoch (from 1) that it refers to: where overfitting starts, after which training
+            collapsed, or the best one.
+        text: One or two sentences with the numbers and what to do.
+    """
+
+    kind: VerdictKind
+    epoch: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+def best_epoch(history: History, monitor: str) -> int:
+    """The best epoch on validation, counted from 1: the largest accuracy, else the smallest value.
+
+    Non-finite values never win; 0 where no epoch is finite.
+    """
+    values = np.asarray(history.get(monitor, ()), dtype=float)
+    if not np.isfinite(values).any():
+        return 0
+    signed = -values if monitor.endswith("accuracy") else values
+    return int(np.nanargmin(np.where(np.isfinite(values), signed, np.inf))) + 1
+
+
+def diagnose(history: History, *, baseline_loss: float) -> Verdict:
+    """Names what happened during training.
+
+    Args:
+        history: `loss` and `val_loss`, one value per epoch.
+        baseline_loss: Loss of the best constant guess: the entropy of the classes, or the
+            variance of the target.
+
+    Returns:
+        The first verdict that applies, gravest first.
+    """
+    train, validation = (np.asarray(history[name], dtype=float) for name in ("loss", "val_loss"))
+    epochs = len(train)
+    finite = np.isfinite(train) & np.isfinite(validation)
+    if not finite.all():
+        return _diverged(int(np.argmin(finite)) + 1)
+    if epochs and train[-1] > 10 * max(train[0], baseline_loss):
+        return _diverged(int(np.argmin(train)) + 1)
+    if epochs < FEWEST_EPOCHS:
+        return Verdict("too few epochs", epochs, f"{epochs} epochs are too few to read the curves; train longer.")
+    best = int(np.argmin(validation)) + 1
+    for verdict in (
+        _collapsed(train, baseline_loss),
+        _overfitting(train, validation, best),
+        _still_improving(validation, best),
+        _underfitting(train, validation, best, baseline_loss),
+    ):
+        if verdict is not None:
+            return verdict
+    return Verdict(
+        "good fit",
+        best,
+        f"both losses fell and levelled off; validation was best at epoch {best} ({validation[best - 1]:.4g}, "
+        f"training {train[best - 1]:.4g}).",
+    )
+
+
+def _end(values: np.ndarray) -> float:
+    return float(np.median(values[-TAIL:]))
+
+
+def _diverged(epoch: int) -> Verdict:
+    text = f"the loss left all bounds around epoch {epoch}; lower the learning rate, or look for broken inputs."
+    return Verdict("diverged", epoch, text)
+
+
+def _collapsed(train: np.ndarray, baseline_loss: float) -> Verdict | None:
+    best = int(np.argmin(train)) + 1
+    gained = max(train[0], baseline_loss) - train[best - 1]
+    lost = _end(train) - train[best - 1]
+    if len(train) - best < TAIL or lost < LOST * gained:
+        return None
+    return Verdict(
+        "collapsed",
+        best,
+        f"training loss was {train[best - 1]:.4g} at epoch {best} and rose to {_end(train):.4g} afterwards: the "
+        "optimizer lost what it had learned. Lower the learning rate or let it decay, and stop early.",
+    )
+
+
+def _overfitting(train: np.ndarray, validation: np.ndarray, best: int) -> Verdict | None:
+    rose = len(validation) > best and _end(validation) > RISEN * validation[best - 1]
+    if not rose or _end(train) >= train[best - 1]:
+        return None
+    return Verdict(
+        "overfitting",
+        best + 1,
+        f"from epoch {best + 1} validation loss rose ({validation[best - 1]:.4g} to {_end(validation):.4g}) while "
+        f"training loss kept falling ({train[best - 1]:.4g} to {_end(train):.4g}). The weights of epoch {best} are "
+        "kept; augmentation, dropout, L2 or more data may move this point.",
+    )
+
+
+def _still_improving(validation: np.ndarray, best: int) -> Verdict | None:
+    epochs = len(validation)
+    if epochs - best > max(0, epochs // 10 - 1):
+        return None
+    return Verdict(
+        "still improving",
+        best,
+        f"validation loss was still falling when training ended (best at epoch {best} of {epochs}, "
+        f"{validation[best - 1]:.4g}); train longer.",
+    )
+
+
+def _underfitting(train: np.ndarray, validation: np.ndarray, best: int, baseline_loss: float) -> Verdict | None:
+    if min(train.min(), validation.min()) < HIGH * baseline_loss:
+        return None
+    return Verdict(
+        "underfitting",
+        best,
+        f"both losses stay high (training {train.min():.4g}, validation {validation.min():.4g}; a constant guess has "
+        f"{baseline_loss:.4g}). A larger model, less regularisation or better inputs may help.",
+    )
+
+
+def baseline_loss(targets: np.ndarray, num_classes: int) -> float:
+    """Loss of the best constant guess on the training targets.
+
+    Args:
+        targets: `(n,)` class indices, or numbers.
+        num_classes: 0 for regression.
+
+    Returns:
+        Entropy of the class frequencies in nats, or the variance.
+    """
+    if not num_classes:
+        return float(np.var(targets))
+    shares = np.bincount(targets, minlength=num_classes) / len(targets)
+    return float(-sum(share * math.log(share) for share in shares if share > 0))
+
+
+def draw_curves(history: History, verdict: Verdict, path: Path, *, title: str, best: int) -> None:
+    """Draws training and validation curves with the best epoch and the verdict, as PNG.
+
+    Args:
+        history: Columns of `history.csv`; `accuracy` or `mae` gets the second panel.
+        verdict: Printed below the curves.
+        path: The PNG file.
+        title: Shown above.
+        best: Epoch to mark, from 1; 0 marks none.
+    """
+    from matplotlib.figure import Figure
+
+    second = next((name for name in ("accuracy", "mae") if name in history), None)
+    names = ["loss"] + ([second] if second else [])
+    figure = Figure(figsize=(5.2 * len(names), 4.6), dpi=120)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
+        _draw_panel(axes, history, name, best)
+    figure.suptitle(title, fontsize=12, parse_math=False)
+    caption = textwrap.fill(str(verdict), 62 * len(names))
+    figure.text(0.02, 0.015, caption, fontsize=9, va="bottom", parse_math=False)
+    figure.tight_layout(rect=(0, 0.05 + 0.035 * (caption.count("\n") + 1), 1, 1))
+    write_atomic(path, lambda temporary: figure.savefig(temporary))
+
+
+def _draw_panel(axes, history: History, name: str, best: int) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for column, label, color in ((name, "training", "#0072B2"), (f"val_{name}", "validation", "#D55E00")):
+        values = np.asarray(history[column], dtype=float)
+        epochs = np.arange(1, len(values) + 1)
+        axes.plot(epochs, values, color=color, label=label, marker="o" if len(values) < 15 else None, markersize=3)
+    if best:
+        axes.axvline(best, color="0.5", linestyle="--", linewidth=1, label=f"best epoch {best}")
+    axes.set(xlabel="epoch", title={"mae": "mean absolute error"}.get(name, name))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)

@@ -1,0 +1,97 @@
+"""`python -m training.evaluate RUN`: writes the report of a run again, with its images."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+
+from evaluation.command_line import parse_config, run_main
+from evaluation.predictions import PredictionsError, read_predictions
+from evaluation.report import Report
+from models.catalog import CATALOG
+from training import datasets
+from training.checks import ConfigError
+from training.config import from_yaml
+from training.datasets.dataset import DataError, Dataset
+from training.results import REPORTED, AnyPredictions, relative, report_run
+from training.run import Run, RunError, open_run
+from training.startup import import_tensorflow
+
+DESCRIPTION = "Writes the evaluation report of a run again, from its predictions; predicts where there are none."
+
+
+@dataclass(frozen=True)
+class EvaluateRunConfig:
+    """Settings of `python -m training.evaluate`.
+
+    Attributes:
+        run: The run directory.
+        data_dir: Where the run's data is now, if it has moved.
+    """
+
+    run: str
+    data_dir: str | None = None
+
+
+def evaluate_run(config: EvaluateRunConfig) -> Report:
+    """Writes `report/` of a run again and renews its manifest.
+
+    TensorFlow is loaded only where predictions are missing and the model must make them.
+
+    Args:
+        config: Which run.
+
+    Returns:
+        The report.
+
+    Raises:
+        RunError: No run, a changed file, or data that is not what the run was trained on.
+        DataError, PredictionsError: Data or predictions cannot be read.
+    """
+    run = open_run(config.run)
+    settings = from_yaml(run.config)
+    expected = run.read_record().get("data", {}).get("digest")
+    if config.data_dir is not None:
+        settings = dataclasses.replace(settings, data_dir=config.data_dir)
+    data = datasets.load(settings, task=CATALOG[settings.model].task)
+    _check_digest(run, expected, data.digest)
+    report = report_run(run, settings, data, _predictions(run, data))
+    run.write_manifest()
+    return report
+
+
+def _check_digest(run: Run, expected: str | None, received: str) -> None:
+    if expected != received:
+        raise RunError(
+            f"the data is not what {run.path.name} was trained on: SHA-256 {received[:12]}… where run.json has "
+            f"{str(expected)[:12]}…. Point --data-dir to the data as it was, or train again."
+        )
+
+
+def _predictions(run: Run, data: Dataset) -> dict[str, AnyPredictions]:
+    """The run's stored predictions, verified; made again from its verified model where one is missing."""
+    paths = {name: run.predictions / f"{name}.csv" for name in REPORTED}
+    stored = all(path.is_file() for path in paths.values())
+    for path in paths.values() if stored else [run.model]:
+        if warning := run.check(path):
+            print(f"note: {warning}", file=sys.stderr)
+    if stored:
+        return {name: read_predictions(path, positive=data.positive) for name, path in paths.items()}
+    import_tensorflow()
+    from training.predictions import predict_run
+
+    return predict_run(run, data)
+
+
+def main() -> int:
+    config = parse_config(
+        EvaluateRunConfig, sys.argv[1:], prog="python -m training.evaluate", description=DESCRIPTION, positional="run"
+    )
+    report = evaluate_run(config)
+    print(f"{report.text}\n\nreport: {relative(report.html_path)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main, user_errors=(ConfigError, DataError, RunError, PredictionsError)))

@@ -1,0 +1,117 @@
+"""What a run shows: its splits, its report, the lines that a user reads. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.predictions import Predictions, RegressionPredictions
+from evaluation.report import Report, ReportContext, write_report
+from training.config import TrainConfig
+from training.datasets.dataset import Dataset, Split
+from training.files import write_text
+from training.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+AnyPredictions = Predictions | RegressionPredictions
+REPORTED = ("test", "validation")
+
+
+def describe(
+    config: TrainConfig, data: Dataset, run: Run, model: keras.Model, policy: str, batch_size: int
+) -> Iterator[str]:
+    """What a user wants to see before the first epoch: data, notes, model, place."""
+    sizes = ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items())
+    shape = "×".join(str(size) for size in data.input_shape)
+    what = f"{data.num_classes} classes" if data.num_classes else "one number to predict"
+    yield f"{data.name}: {shape} {'pixels' if data.kind == 'image' else 'features'}, {what} ({sizes})"
+    for note in data.notes:
+        yield f"note: {note}"
+    yield f"{config.model}: {model.count_params():,} parameters, {policy}, batch {batch_size}, {config.optimizer}"
+    yield f"run: {run.path}"
+
+
+def write_splits(run: Run, data: Dataset) -> None:
+    """Records which example stands in which split (`splits.csv`), and what was skipped (`bad_files.csv`)."""
+    rows = [
+        (name, example, group)
+        for name, split in data.splits.items()
+        for example, group in zip(split.ids, _groups(split), strict=True)
+    ]
+    write_text(run.path / "splits.csv", _table(("split", "id", "group"), rows))
+    if data.bad_files:
+        write_text(run.path / "bad_files.csv", _table(("file", "reason"), data.bad_files))
+
+
+def _groups(split: Split) -> list[str]:
+    return [""] * len(split) if split.groups is None else [str(group) for group in split.groups]
+
+
+def _table(header: tuple[str, ...], rows: Any) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def report_run(run: Run, config: TrainConfig, data: Dataset, found: dict[str, AnyPredictions]) -> Report:
+    """Writes report/ from predictions, with the run's facts, curves and images."""
+    record = run.read_record()
+    verdict = record.get("verdict")
+    context = ReportContext(
+        details=_details(run, config, data, record),
+        notes=data.notes,
+        training_curves=run.curves.read_bytes() if run.curves.exists() else None,
+        verdict=f"{verdict['kind']}: {verdict['text']}" if verdict else None,
+        image_of=image_finder(data) if data.kind == "image" else None,
+    )
+    return write_report(found, run.report, title=f"{config.model} on {config.dataset}", context=context)
+
+
+def image_finder(data: Dataset) -> Callable[[str], np.ndarray | None]:
+    """A function from an example's id to its image, uint8 `(h, w, c)`; None for an unknown id."""
+    places = {
+        str(example): (split, row)
+        for split in (data.splits[name] for name in REPORTED)
+        for row, example in enumerate(split.ids)
+    }
+
+    def image_of(example: str) -> np.ndarray | None:
+        if example not in places:
+            return None
+        split, row = places[example]
+        return split.x[np.array([row])][0]
+
+    return image_of
+
+
+def _details(run: Run, config: TrainConfig, data: Dataset, record: dict[str, Any]) -> dict[str, str]:
+    resolved, hardware = record["resolved"], record["hardware"]
+    versions = record["versions"]
+    return {
+        "run": run.path.name,
+        "model": f"{config.model}, {resolved['parameters']:,} parameters",
+        "data": f"{data.name}, " + ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items()),
+        "data SHA-256": data.digest,
+        "chosen by": f"{config.monitor}, best epoch {record.get('best_epoch')} of {record.get('epochs')}",
+        "training": f"{config.optimizer}, batch {resolved['batch_size']}, {resolved['precision']}, seed {config.seed}",
+        "split": f"stratified where there are classes, split seed {config.split_seed}; see splits.csv",
+        "hardware": ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]]),
+        "versions": ", ".join(f"{name} {versions[name]}" for name in ("python", "tensorflow", "keras", "scikit-learn")),
+    }
+
+
+def relative(path: Path) -> str:
+    """The path as a user would type it from here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

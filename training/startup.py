@@ -1,0 +1,34 @@
+"""Starts TensorFlow without its start-up noise, which tells a user nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STDERR = 2
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow quietly; TF_CPP_MIN_LOG_LEVEL, where the user set it, brings the messages back."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import tensorflow as tf
+    else:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        with _silent_stderr():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Sends what libraries write to the file descriptor of stderr to nowhere; exceptions pass."""
+    kept = os.dup(STDERR)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)

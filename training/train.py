@@ -1,0 +1,286 @@
+"""`train(config)`: data in, a run directory with the best model, its predictions and its report out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import models
+from evaluation.report import Report
+from training import datasets, precision
+from training.augmentation import Augmentation
+from training.callbacks import BestModel, HistoryWriter, Snapshots, StopOnNonFinite
+from training.checkpoint import save_model
+from training.checks import ConfigError, TrainingDiverged, check_num_classes
+from training.config import TrainConfig, to_yaml
+from training.datasets.dataset import Dataset, Split
+from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
+from training.files import write_text
+from training.pipeline import batches, num_batches
+from training.predictions import predict_run
+from training.results import describe, report_run, write_splits
+from training.run import Run, environment, new_run
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run ended with.
+
+    Attributes:
+        run: The run directory.
+        history: Columns of `history.csv`, one value per epoch.
+        best_epoch: Epoch of the saved weights, from 1.
+        verdict: What the curves say.
+        report: Numbers, text and path of the report; None where no epoch was finished.
+        ended: `finished`, `stopped early` or `interrupted`.
+    """
+
+    run: Run
+    history: Mapping[str, list[float]]
+    best_epoch: int
+    verdict: Verdict
+    report: Report | None
+    ended: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings that `auto` left open, resolved for this data and this machine."""
+
+    batch_size: int
+    steps: int
+    steps_per_execution: int
+    policy: str
+    speeds: dict[str, float]
+    augmentation: Augmentation
+
+
+def train(config: TrainConfig) -> RunResult:
+    """Trains one model on one data set.
+
+    Args:
+        config: All settings; the test split is read once, by the report, and chooses nothing.
+
+    Returns:
+        The finished (or interrupted) run; its directory holds everything that DESIGN.md lists.
+
+    Raises:
+        ConfigError: The settings do not fit the factory or the data.
+        DataError: The data cannot be used.
+        TrainingDiverged: The loss became NaN or infinite; the run directory keeps what there was.
+        OSError: The disk is full or not writable; the last good files stay.
+    """
+    _check_hyperparameters(config)
+    say = _speaker(config)
+    data = datasets.load(config, task=models.CATALOG[config.model].task, progress=config.verbose != "silent")
+    check_num_classes(config.model, config.dataset, data.num_classes or None)
+    model, twin, plan = prepare(config, data)
+
+    run = new_run(config.runs_dir, "train", config.model, config.dataset)
+    write_text(run.config, to_yaml(config))
+    write_splits(run, data)
+    run.update_record(**environment(), **_facts(config, data, plan, model), ended="running")
+    for line in describe(config, data, run, model, plan.policy, plan.batch_size):
+        say(line)
+
+    best = BestModel(config.monitor, lambda weights: _save_best(twin, weights, run, data))
+    writer, guard = HistoryWriter(run.history), StopOnNonFinite()
+    started = time.perf_counter()
+    interrupted = _fit(model, config, data, plan, [guard, writer, best, *_optional_callbacks(config, run)])
+    seconds = time.perf_counter() - started
+    return _finish(config, data, run, writer, best, guard, interrupted, seconds)
+
+
+def _check_hyperparameters(config: TrainConfig) -> None:
+    try:
+        models.check_hyperparameters(config.model, config.hyperparameters)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def prepare(config: TrainConfig, data: Dataset) -> tuple[keras.Model, keras.Model, Plan]:
+    """Seeds, resolves what is automatic and builds.
+
+    Returns:
+        The compiled model, its float32 twin (which predicts and is saved), and the resolved plan.
+    """
+    _seed(config)
+    plan = _plan(config, data)
+    model, twin = _build(config, data, plan.policy), _build(config, data, "float32")
+    _compile(model, config, data, plan)
+    return model, twin, plan
+
+
+def _speaker(config: TrainConfig):
+    return (lambda line: None) if config.verbose == "silent" else (lambda line: print(line, flush=True))
+
+
+def _seed(config: TrainConfig) -> None:
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _plan(config: TrainConfig, data: Dataset) -> Plan:
+    batch_size = min(config.batch_size or default_batch_size(len(data.train)), len(data.train))
+    steps = num_batches(len(data.train), batch_size)
+    policy, speeds = precision.resolve(config.precision, data.kind)
+    augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
+    per_call = min(config.steps_per_execution or 1, steps)
+    return Plan(batch_size, steps, per_call, policy, speeds, augmentation)
+
+
+def default_batch_size(num_examples: int) -> int:
+    """A power of two from 32 to 512, about a 64th of the training set: small sets need the steps."""
+    return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 9))
+
+
+def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
+    """The factory's model, with the statistics of the training split that it asks for."""
+    arguments: dict[str, Any] = dict(config.hyperparameters)
+    accepted = models.accepted_hyperparameters(config.model)
+    if data.kind == "table" and "mean" in accepted:
+        features = np.asarray(data.train.x, dtype=np.float64)
+        arguments.setdefault("mean", features.mean(axis=0).tolist())
+        arguments.setdefault("variance", features.var(axis=0).tolist())
+    if data.task == "regression" and "target_mean" in accepted:
+        arguments.setdefault("target_mean", float(np.mean(data.train.y)))
+        arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)
+    try:
+        with precision.policy(policy):
+            return models.build(config.model, data.input_shape, data.num_classes, **arguments)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{config.model}: {' '.join(str(error).split())}") from error
+
+
+def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan) -> None:
+    settings: dict[str, Any] = {}
+    if config.learning_rate is not None:
+        settings["learning_rate"] = config.learning_rate
+    if config.momentum:
+        settings["momentum"] = config.momentum
+    if config.nesterov:
+        settings["nesterov"] = True
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
+    loss, metric = {0: ("mean_squared_error", "mae"), 2: ("binary_crossentropy", "accuracy")}.get(
+        data.num_classes, ("sparse_categorical_crossentropy", "accuracy")
+    )
+    model.compile(optimizer, loss, metrics=[metric], steps_per_execution=plan.steps_per_execution, jit_compile=False)
+
+
+def _facts(config: TrainConfig, data: Dataset, plan: Plan, model: keras.Model) -> dict[str, Any]:
+    """What `run.json` says of the run beside versions and hardware."""
+    return {
+        "data": {
+            "digest": data.digest,
+            "examples": {name: len(split) for name, split in data.splits.items()},
+            "class_names": list(data.class_names),
+            "positive": data.positive,
+            "feature_names": list(data.feature_names),
+            "settings": data.settings,
+            "notes": list(data.notes),
+            "bad_files": [list(pair) for pair in data.bad_files],
+        },
+        "resolved": {
+            "batch_size": plan.batch_size,
+            "steps_per_epoch": plan.steps,
+            "steps_per_execution": plan.steps_per_execution,
+            "precision": plan.policy,
+            "probe_gflops": plan.speeds,
+            "optimizer": keras.optimizers.serialize(model.optimizer)["config"],
+            "parameters": model.count_params(),
+        },
+        "seed": config.seed,
+    }
+
+
+def _optional_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.Callback]:
+    callbacks: list[keras.callbacks.Callback] = []
+    if config.patience:
+        mode = "max" if config.monitor.endswith("accuracy") else "min"
+        callbacks.append(keras.callbacks.EarlyStopping(monitor=config.monitor, patience=config.patience, mode=mode))
+    if config.snapshots:
+        callbacks.append(Snapshots(run.snapshots))
+    return callbacks
+
+
+def class_weights(config: TrainConfig, split: Split, num_classes: int) -> dict[int, float] | None:
+    """Weight per class index so that each class counts the same: n / (K · n_class); None when not asked for."""
+    if config.class_weight == "none":
+        return None
+    counts = np.bincount(split.y, minlength=num_classes)
+    return {index: len(split) / (num_classes * max(int(count), 1)) for index, count in enumerate(counts)}
+
+
+def _fit(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, callbacks: list) -> bool:
+    """Runs Keras' loop; returns whether Ctrl-C ended it."""
+    bar = {"bar": 1, "line": 2, "silent": 0, "auto": 1 if sys.stdout.isatty() else 2}[config.verbose]
+    try:
+        model.fit(
+            batches(data.train, batch_size=plan.batch_size, shuffle_seed=config.seed, augmentation=plan.augmentation),
+            validation_data=batches(data.validation, batch_size=max(plan.batch_size, 256)),
+            epochs=config.epochs,
+            class_weight=class_weights(config, data.train, data.num_classes),
+            callbacks=callbacks,
+            shuffle=False,  # the batches are shuffled already
+            verbose=bar,
+        )
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def _save_best(twin: keras.Model, weights: list, run: Run, data: Dataset) -> None:
+    """Puts the weights into the float32 twin, whatever precision trained them, and saves it."""
+    twin.set_weights(weights)
+    metadata = {
+        "class_names": list(data.class_names),
+        "positive": data.positive,
+        "feature_names": list(data.feature_names),
+        "kind": data.kind,
+        "settings": data.settings,
+        "data_digest": data.digest,
+    }
+    save_model(twin, run.model, metadata)
+
+
+def _finish(
+    config: TrainConfig,
+    data: Dataset,
+    run: Run,
+    writer: HistoryWriter,
+    best: BestModel,
+    guard: StopOnNonFinite,
+    interrupted: bool,
+    seconds: float,
+) -> RunResult:
+    history = writer.history
+    epochs = len(history.get("loss", ()))
+    ended = "interrupted" if interrupted else "finished" if epochs == config.epochs else "stopped early"
+    ended = "diverged" if guard.where else ended
+    run.update_record(ended=ended, seconds=round(seconds, 1), epochs=epochs, best_epoch=best.epoch)
+    verdict = Verdict("too few epochs", 0, "no epoch was finished.")
+    if epochs:
+        verdict = diagnose(history, baseline_loss=baseline_loss(data.train.y, data.num_classes))
+        draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
+        run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
+    report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
+    run.write_manifest()
+    if guard.where:
+        raise TrainingDiverged(_divergence_message(config, run, guard, best))
+    return RunResult(run, history, best_epoch(history, config.monitor), verdict, report, ended)
+
+
+def _divergence_message(config: TrainConfig, run: Run, guard: StopOnNonFinite, best: BestModel) -> str:
+    kept = (
+        f"the weights of epoch {best.epoch} are kept in {run.model}" if best.epoch else "no epoch was finished before"
+    )
+    rate = "lower --learning-rate" + (f" (it was {config.learning_rate:g})" if config.learning_rate else "")
+    return f"the loss became NaN or infinite in {guard.where}; {kept}. Try to {rate}, or look for extreme inputs."
