@@ -47,9 +47,12 @@ def measure(config: SeedsConfig) -> str:
     from training.train import train
 
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)}
-    rows, results = [], []
+    rows: list[list] = []
+    results: list[dict[str, float]] = []
     for seed in range(config.seed, config.seed + config.count):
         result = train(TrainConfig(**settings | {"seed": seed, "split_seed": seed}))
+        if result.report is None:
+            raise KeyboardInterrupt
         numbers = headline(result.report.data)
         epochs, best = len(result.history["loss"]), result.best_epoch
         rows.append([seed, f"{best} of {epochs}", *(f"{value:.4f}" for value in numbers.values()), result.verdict.kind])
@@ -67,7 +70,7 @@ def measure(config: SeedsConfig) -> str:
 
 def headline(report: dict) -> dict[str, float]:
     """The numbers of a report that a table over seeds shows, for test and validation."""
-    numbers = {}
+    numbers: dict[str, float] = {}
     for name in ("test", "validation"):
         split = report["splits"][name]
         found = {key: split[key]["estimate"] for key in ("accuracy", "mae", "rmse", "r2") if key in split}

@@ -139,7 +139,7 @@ def _images(config: ThroughputConfig):
     from training.datasets import load
 
     data = load(TrainConfig(dataset="cifar10", data_dir=config.data_dir), progress=False)
-    return np.ascontiguousarray(data.train.x[: config.images]), data.train.y[: config.images]
+    return data.train.x[np.arange(config.images)], data.train.y[: config.images]
 
 
 def _machine() -> str:
@@ -177,9 +177,9 @@ def _groundwork(x, y, name: str):
     from training.config import TrainConfig
     from training.datasets.dataset import Dataset, Split
     from training.pipeline import batches
-    from training.train import prepare
+    from training.prepare import prepare
 
-    settings = {"batch_size": 32, "precision": "float32"} if name == "same" else {}
+    settings: dict[str, Any] = {"batch_size": 32, "precision": "float32"} if name == "same" else {}
     config = TrainConfig(optimizer="rmsprop", verbose="silent", **settings)
     split = Split(x=x, y=np.asarray(y), ids=np.arange(len(y)).astype(str))
     names = tuple(str(index) for index in range(NUM_CLASSES))

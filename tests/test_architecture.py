@@ -17,6 +17,13 @@ ALLOWED = {
     "benchmarks": {"models", "evaluation", "training", "transfer"},
 }
 HEAVY = ("tensorflow", "keras")
+FORBIDDEN = (
+    "Lambda(",
+    "enable_unsafe_deserialization",
+    "import pickle",
+    "allow_pickle=True",
+    "safe_mode=False",
+)
 
 
 def imported(path) -> set[str]:
@@ -67,11 +74,5 @@ def test_no_lambda_layer_no_pickle_and_no_unsafe_loading():
     for room in ROOMS:
         for path in (ROOT / room).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
-            for word in (
-                "Lambda(",
-                "enable_unsafe_deserialization",
-                "import pickle",
-                "allow_pickle=True",
-                "safe_mode=False",
-            ):
+            for word in FORBIDDEN:
                 assert word not in text, f"{path.relative_to(ROOT)}: {word}"

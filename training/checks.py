@@ -1,4 +1,4 @@
-"""Errors of a run, and the checks that refuse impossible settings before anything is loaded: no TensorFlow, no data, no waiting."""
+"""Errors of a run, and the checks that refuse impossible settings before anything is loaded."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def check_num_classes(model: str, dataset: str, num_classes: int | None) -> None
     limit = CATALOG[model].max_classes
     _require(
         limit is None or num_classes is None or num_classes <= limit,
-        f"{model} separates {limit} classes, but {dataset} has {num_classes}. Use softmax_regression or mlp_classifier.",
+        f"{model} separates {limit} classes, but {dataset} has {num_classes}. "
+        "Use softmax_regression or mlp_classifier.",
     )
 
 

@@ -16,7 +16,8 @@ from training.checkpoint import load_model, read_metadata
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig, from_yaml
 from training.pipeline import batches, num_batches
-from training.train import class_weights, default_batch_size, prepare, train
+from training.prepare import class_weights, default_batch_size, prepare
+from training.train import train
 
 SMALL = {"filters": [4, 8], "kernel_size": 3}
 

@@ -20,6 +20,7 @@ from training.datasets.splits import DEFAULT_CARVING, Carving, arrange, carve, c
 from training.datasets.text import counted, printable
 
 DEFAULT_SIZE = (128, 128)
+LARGEST_OWN_SIZE = 256  # pixels; larger pictures are reduced unless the user asks for their size
 SHOWN = 5
 
 
@@ -39,7 +40,7 @@ def load_folder(
 
     Args:
         data_dir: The root.
-        image_size: Height and width; None: their own if all are equal, else 128×128.
+        image_size: Height and width; None: their own if all are equal and at most 256, else 128×128.
         resize: `crop`, `pad` or `stretch`.
         color_mode: `auto` is grayscale where every image is stored in grey, else rgb.
         on_bad: `fail`, or `skip` files that cannot be decoded and list them.
@@ -115,15 +116,16 @@ def _settings(
 
 
 def _own_size(headers: list[Header], resize: str) -> tuple[tuple[int, int], list[str]]:
-    """The size of all images if it is one, else the default and a note."""
+    """The size of all images if it is one and not large, else the default and a note."""
     sizes = Counter((header.height, header.width) for header in headers)
-    if len(sizes) == 1:
+    if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST_OWN_SIZE:
         return next(iter(sizes)), []
     areas = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     (low_h, low_w), (high_h, high_w) = areas[0], areas[-1]
     height, width = DEFAULT_SIZE
+    found = f"{len(sizes):,} sizes, from {low_h}×{low_w} to {high_h}×{high_w}" if len(sizes) > 1 else f"{low_h}×{low_w}"
     return DEFAULT_SIZE, [
-        f"The images have {len(sizes):,} sizes, from {low_h}×{low_w} to {high_h}×{high_w} (height×width): all become "
+        f"The images have {found} (height×width): all become "
         f"{height}×{width} ({resize}). Choose with --image-size and --resize."
     ]
 

@@ -80,6 +80,14 @@ def test_equal_sizes_are_kept_and_unequal_ones_noted(make_folder, write_image):
     assert any(note.startswith("The images have 2 sizes, from 12×10 to 40×30") for note in data.notes)
 
 
+def test_large_equal_sizes_are_reduced_unless_asked_for(make_folder):
+    root = make_folder(size=(260, 260), count=3)
+    data = load(root)
+    assert data.input_shape == (128, 128, 3)
+    assert any(note.startswith("The images have 260×260 (height×width): all become 128×128") for note in data.notes)
+    assert load(root, image_size=(260, 260)).input_shape == (260, 260, 3)
+
+
 def test_grey_images_have_one_channel_unless_one_is_coloured(make_folder, write_image):
     root = make_folder(grey=True)
     assert load(root).settings["color_mode"] == "grayscale"

@@ -1,0 +1,104 @@
+"""What stands between settings and the first step: automatic choices resolved, model built and compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import models
+from training import precision
+from training.augmentation import Augmentation
+from training.checks import ConfigError
+from training.config import TrainConfig
+from training.datasets.dataset import Dataset, Split
+from training.pipeline import num_batches
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Settings that `auto` left open, resolved for this data and this machine."""
+
+    batch_size: int
+    steps: int
+    steps_per_execution: int
+    policy: str
+    speeds: dict[str, float]
+    augmentation: Augmentation
+
+
+def prepare(config: TrainConfig, data: Dataset) -> tuple[keras.Model, keras.Model, Plan]:
+    """Seeds, resolves what is automatic and builds.
+
+    Returns:
+        The compiled model, its float32 twin (which predicts and is saved), and the resolved plan.
+    """
+    _seed(config)
+    plan = _plan(config, data)
+    model, twin = _build(config, data, plan.policy), _build(config, data, "float32")
+    _compile(model, config, data, plan)
+    return model, twin, plan
+
+
+def _seed(config: TrainConfig) -> None:
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _plan(config: TrainConfig, data: Dataset) -> Plan:
+    batch_size = min(config.batch_size or default_batch_size(len(data.train)), len(data.train))
+    steps = num_batches(len(data.train), batch_size)
+    policy, speeds = precision.resolve(config.precision, data.kind)
+    augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
+    per_call = min(config.steps_per_execution or 1, steps)
+    return Plan(batch_size, steps, per_call, policy, speeds, augmentation)
+
+
+def default_batch_size(num_examples: int) -> int:
+    """A power of two from 32 to 512, about a 64th of the training set: small sets need the steps."""
+    return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 9))
+
+
+def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
+    """The factory's model, with the statistics of the training split that it asks for."""
+    arguments: dict[str, Any] = dict(config.hyperparameters)
+    accepted = models.accepted_hyperparameters(config.model)
+    if data.kind == "table" and "mean" in accepted:
+        features = np.asarray(data.train.x, dtype=np.float64)
+        arguments.setdefault("mean", features.mean(axis=0).tolist())
+        arguments.setdefault("variance", features.var(axis=0).tolist())
+    if data.task == "regression" and "target_mean" in accepted:
+        arguments.setdefault("target_mean", float(np.mean(data.train.y)))
+        arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)
+    try:
+        with precision.policy(policy):
+            return models.build(config.model, data.input_shape, data.num_classes, **arguments)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{config.model}: {' '.join(str(error).split())}") from error
+
+
+def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan) -> None:
+    settings: dict[str, Any] = {}
+    if config.learning_rate is not None:
+        settings["learning_rate"] = config.learning_rate
+    if config.momentum:
+        settings["momentum"] = config.momentum
+    if config.nesterov:
+        settings["nesterov"] = True
+    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
+    loss, metric = {0: ("mean_squared_error", "mae"), 2: ("binary_crossentropy", "accuracy")}.get(
+        data.num_classes, ("sparse_categorical_crossentropy", "accuracy")
+    )
+    model.compile(optimizer, loss, metrics=[metric], steps_per_execution=plan.steps_per_execution, jit_compile=False)
+
+
+def class_weights(config: TrainConfig, split: Split, num_classes: int) -> dict[int, float] | None:
+    """Weight per class index so that each class counts the same: n / (K · n_class); None when not asked for."""
+    if config.class_weight == "none":
+        return None
+    counts = np.bincount(split.y, minlength=num_classes)
+    return {index: len(split) / (num_classes * max(int(count), 1)) for index, count in enumerate(counts)}
