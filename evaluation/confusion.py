@@ -1,0 +1,189 @@
+"""Counts of right and wrong decisions, and the rates that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.intervals import Estimate, Method, proportion
+
+RATES = (
+    "sensitivity",
+    "specificity",
+    "precision",
+    "npv",
+    "f1",
+    "false_positive_rate",
+    "false_negative_rate",
+)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """One class against the rest.
+
+    Attributes:
+        tp, fp, fn, tn: True positives, false positives, false negatives, true negatives.
+    """
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def support(self) -> int:
+        """Examples that truly are of the class."""
+        return self.tp + self.fn
+
+
+@dataclass(frozen=True)
+class Average:
+    """A rate averaged over classes.
+
+    Attributes:
+        value: The average; None where no class defines the rate.
+        classes: Number of classes averaged over.
+        of: Number of classes.
+        reason: Why the value is undefined, or None.
+    """
+
+    value: float | None
+    classes: int
+    of: int
+    reason: str | None = None
+
+
+def confusion_matrix(y_true: np.ndarray, y_pred: np.ndarray, num_classes: int) -> np.ndarray:
+    """Counts examples by truth and prediction.
+
+    Args:
+        y_true: True class indices, shape (n,), 0 … num_classes − 1.
+        y_pred: Predicted class indices, shape (n,).
+        num_classes: Number of classes K; classes that never occur keep their row and column.
+
+    Returns:
+        Counts of shape (K, K), int64: rows are the truth, columns the prediction.
+
+    Raises:
+        ValueError: If shapes differ or an index is outside the range.
+    """
+    y_true, y_pred = np.asarray(y_true, dtype=np.int64), np.asarray(y_pred, dtype=np.int64)
+    if y_true.shape != y_pred.shape:
+        raise ValueError(f"y_true and y_pred must have one shape. Received: {y_true.shape} and {y_pred.shape}.")
+    for name, values in (("y_true", y_true), ("y_pred", y_pred)):
+        if values.size and not (values.min() >= 0 and values.max() < num_classes):
+            received = f"{values.min()} … {values.max()}"
+            raise ValueError(f"{name} must hold indices from 0 to {num_classes - 1}. Received: {received}.")
+    flat = np.bincount(y_true * num_classes + y_pred, minlength=num_classes**2)
+    return flat.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def one_vs_rest(matrix: np.ndarray) -> list[Counts]:
+    """TP, FP, FN and TN of every class against the rest.
+
+    Args:
+        matrix: Confusion matrix of shape (K, K), rows the truth.
+
+    Returns:
+        K counts.
+    """
+    total = int(matrix.sum())
+    tp, truth, called = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    return [
+        Counts(int(t), int(p - t), int(r - t), int(total - r - p + t))
+        for t, r, p in zip(tp, truth, called, strict=True)
+    ]
+
+
+def class_rates(counts: Counts, *, confidence: float = 0.95, method: Method = "wilson") -> dict[str, Estimate]:
+    """The rates of one class against the rest, each with interval, numerator and denominator.
+
+    Args:
+        counts: The class' counts.
+        confidence: Coverage of the intervals.
+        method: See `proportion`.
+
+    Returns:
+        One estimate for each of `RATES`. F1 = 2TP/(2TP + FP + FN) has no interval: it is no proportion of examples.
+    """
+    tp, fp, fn, tn = counts.tp, counts.fp, counts.fn, counts.tn
+    fractions = {
+        "sensitivity": (tp, tp + fn, "no positive examples"),
+        "specificity": (tn, tn + fp, "no negative examples"),
+        "precision": (tp, tp + fp, "never predicted"),
+        "npv": (tn, tn + fn, "always predicted"),
+        "false_positive_rate": (fp, fp + tn, "no negative examples"),
+        "false_negative_rate": (fn, fn + tp, "no positive examples"),
+    }
+    rates = {
+        name: proportion(numerator, denominator, confidence=confidence, method=method, reason=reason)
+        for name, (numerator, denominator, reason) in fractions.items()
+    }
+    rates["f1"] = f1_score(counts)
+    return {name: rates[name] for name in RATES}
+
+
+def f1_score(counts: Counts) -> Estimate:
+    """F1 = 2TP/(2TP + FP + FN), undefined where the class never occurs and is never predicted."""
+    denominator = 2 * counts.tp + counts.fp + counts.fn
+    if denominator == 0:
+        return Estimate(None, numerator=0, denominator=0, reason="neither present nor predicted")
+    return Estimate(2 * counts.tp / denominator, numerator=2 * counts.tp, denominator=denominator)
+
+
+def accuracy(matrix: np.ndarray, *, confidence: float = 0.95, method: Method = "wilson") -> Estimate:
+    """Share of examples on the diagonal."""
+    return proportion(int(np.trace(matrix)), int(matrix.sum()), confidence=confidence, method=method)
+
+
+def average_rates(per_class: Sequence[dict[str, Estimate]], counts: Sequence[Counts]) -> dict[str, dict[str, Average]]:
+    """Macro, micro and weighted averages of every rate.
+
+    Macro: the mean over classes, each alike. Weighted: the mean by support. Both leave out classes where the rate is
+    undefined and say over how many they run. Micro: the rate of the summed counts.
+
+    Args:
+        per_class: Rates per class.
+        counts: Counts per class, in the same order.
+
+    Returns:
+        {"macro" | "micro" | "weighted": {rate: Average}}.
+    """
+    support = np.array([one.support for one in counts], dtype=np.float64)
+    total = Counts(*(sum(getattr(one, name) for one in counts) for name in ("tp", "fp", "fn", "tn")))
+    micro = class_rates(total)
+    k = len(counts)
+    return {
+        "macro": {rate: _mean([c[rate].value for c in per_class], np.ones(k)) for rate in RATES},
+        "micro": {rate: Average(micro[rate].value, k, k, micro[rate].reason) for rate in RATES},
+        "weighted": {rate: _mean([c[rate].value for c in per_class], support) for rate in RATES},
+    }
+
+
+def frequent_confusions(matrix: np.ndarray, limit: int = 10) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes as (truth, predicted, count), most frequent first.
+
+    Args:
+        matrix: Confusion matrix, rows the truth.
+        limit: Largest number of entries.
+
+    Returns:
+        Off-diagonal cells with at least one example.
+    """
+    mistakes = matrix.copy()
+    np.fill_diagonal(mistakes, 0)
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:limit]
+    cells = [(int(flat // len(matrix)), int(flat % len(matrix))) for flat in order]
+    return [(row, column, int(mistakes[row, column])) for row, column in cells if mistakes[row, column] > 0]
+
+
+def _mean(values: Sequence[float | None], weights: np.ndarray) -> Average:
+    """Weighted mean over the defined values."""
+    defined = [index for index, value in enumerate(values) if value is not None]
+    if not defined or weights[defined].sum() == 0:
+        return Average(None, 0, len(values), "undefined for every class")
+    mean = float(np.average([values[index] for index in defined], weights=weights[defined]))
+    return Average(mean, len(defined), len(values))

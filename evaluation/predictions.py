@@ -1,0 +1,187 @@
+"""Predictions: what a model said about examples whose truth is known.
+
+The file is the seam between training and evaluation, and the door for other frameworks: CSV with `y_true` and one
+score column per class (`p_<class>`), or `y_true,y_pred` for regression.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.files import write_atomically
+
+SUM_TOLERANCE = 1e-3
+
+
+class PredictionsError(ValueError):
+    """Predictions cannot be used. The message names file, row, column, value and reason."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Scores of a classifier.
+
+    Attributes:
+        ids: Name of each example, shape (n,), text.
+        y_true: Index of the true class in `labels`, shape (n,), int64.
+        y_score: Score of each class, shape (n, K), float64 in 0…1, rows summing to 1.
+        labels: The K class names. For two classes with a positive one: (negative, positive).
+        positive: Two classes: the condition looked for, which is `labels[1]`. None for more classes.
+        groups: What belongs together, such as a patient's id, shape (n,); None where unknown.
+        threshold: Two classes: an example is called positive where its score is at least this.
+    """
+
+    ids: np.ndarray
+    y_true: np.ndarray
+    y_score: np.ndarray
+    labels: tuple[str, ...]
+    positive: str | None
+    groups: np.ndarray | None = None
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuses arrays that contradict one another or the ranges above."""
+        n, k = len(self.ids), len(self.labels)
+        if k < 2 or len(set(self.labels)) != k:
+            raise PredictionsError(f"labels must be two or more different names. Received: {self.labels!r}.")
+        if self.y_true.shape != (n,) or self.y_score.shape != (n, k):
+            shapes = f"y_true {self.y_true.shape}, y_score {self.y_score.shape}"
+            raise PredictionsError(
+                f"y_true must be ({n},) and y_score ({n}, {k}), as ids and labels. Received: {shapes}."
+            )
+        if self.groups is not None and self.groups.shape != (n,):
+            raise PredictionsError(f"groups must have shape ({n},), as ids. Received: {self.groups.shape}.")
+        if self.positive is not None and (k != 2 or self.positive != self.labels[1]):
+            raise PredictionsError(
+                f"positive must be the second of two labels. Received: {self.positive!r}, labels {self.labels!r}."
+            )
+        if n and not (self.y_true.min() >= 0 and self.y_true.max() < k):
+            raise PredictionsError(f"y_true must hold indices from 0 to {k - 1}. Received: {self.y_true.max()}.")
+        self._check_scores()
+
+    def _check_scores(self) -> None:
+        """Refuses scores that are no numbers, leave 0…1 or do not sum to 1."""
+        outside = ~((self.y_score >= 0) & (self.y_score <= 1))
+        if outside.any():
+            row, column = np.argwhere(outside)[0]
+            value, where = self.y_score[row, column], f"example {self.ids[row]!r}, class {self.labels[column]!r}"
+            raise PredictionsError(f"scores must be numbers from 0 to 1. Received: {value} for {where}.")
+        wrong = np.abs(self.y_score.sum(axis=1) - 1) > SUM_TOLERANCE
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            total = float(self.y_score[row].sum())
+            raise PredictionsError(f"the scores of an example must sum to 1. Received: {total} for {self.ids[row]!r}.")
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.ids)
+
+    @property
+    def y_pred(self) -> np.ndarray:
+        """Predicted class, shape (n,): the highest score; with a positive class, its score against the threshold."""
+        if self.positive is not None:
+            return (self.y_score[:, 1] >= self.threshold).astype(np.int64)
+        return self.y_score.argmax(axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class RegressionPredictions:
+    """Predictions of a number.
+
+    Attributes:
+        ids: Name of each example, shape (n,), text.
+        y_true: True value, shape (n,), float64.
+        y_pred: Predicted value, shape (n,), float64.
+    """
+
+    ids: np.ndarray
+    y_true: np.ndarray
+    y_pred: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuses arrays of different lengths or values that are not finite."""
+        n = len(self.ids)
+        if self.y_true.shape != (n,) or self.y_pred.shape != (n,):
+            shapes = f"y_true {self.y_true.shape}, y_pred {self.y_pred.shape}"
+            raise PredictionsError(f"y_true and y_pred must have shape ({n},), as ids. Received: {shapes}.")
+        if not (np.isfinite(self.y_true).all() and np.isfinite(self.y_pred).all()):
+            raise PredictionsError("y_true and y_pred must be finite numbers. Received: NaN or infinity.")
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.ids)
+
+
+def read_predictions(path: str | Path, *, positive: str | None = None) -> Predictions | RegressionPredictions:
+    """Reads a file of predictions.
+
+    Columns: `y_true` (class names, or integers that count the score columns from 0) and one score column per class,
+    named `p_<class>` or as the class. One score column alone is the positive class. `id` and `group` are optional;
+    without `id`, examples are named by their row in the file. `y_true,y_pred` with numbers is a regression.
+
+    Args:
+        path: A CSV file in UTF-8 with a header line.
+        positive: The condition looked for; required where the file scores both of two classes.
+
+    Returns:
+        Predictions, or RegressionPredictions for a regression. A class that never occurs in y_true is kept.
+
+    Raises:
+        PredictionsError: If the file cannot be used; the message names file, row (the header is row 1), column,
+            value and reason.
+
+    Example:
+        >>> predictions = read_predictions("scores.csv", positive="malignant")
+        >>> predictions.labels
+        ('benign', 'malignant')
+    """
+    from evaluation.columns import predictions_from_table
+    from evaluation.table import read_csv_table
+
+    path = Path(path)
+    if path.suffix.lower() in (".parquet", ".npz", ".xlsx", ".xls", ".json"):
+        raise PredictionsError(f"{path}: expected a CSV file, received {path.suffix!r}. Save it as CSV in UTF-8.")
+    return predictions_from_table(read_csv_table(path), positive)
+
+
+def write_predictions(path: str | Path, predictions: Predictions | RegressionPredictions) -> None:
+    """Writes a CSV file that `read_predictions` reads back bit for bit.
+
+    Two classes with a positive one take a single score column where that loses nothing, so that the file itself says
+    which class is positive; otherwise every class has its column.
+
+    Args:
+        path: The file; it appears whole or not at all.
+        predictions: What to write.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    if isinstance(predictions, RegressionPredictions):
+        columns = {"id": predictions.ids, "y_true": predictions.y_true, "y_pred": predictions.y_pred}
+    else:
+        names = np.asarray(predictions.labels, dtype=object)[predictions.y_true]
+        columns = {"id": predictions.ids, "y_true": names}
+        if predictions.groups is not None:
+            columns["group"] = predictions.groups
+        first = 1 if _one_column_suffices(predictions) else 0
+        for index, label in enumerate(predictions.labels[first:], start=first):
+            columns[f"p_{label}"] = predictions.y_score[:, index]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))
+    write_atomically(Path(path), buffer.getvalue())
+
+
+def _one_column_suffices(predictions: Predictions) -> bool:
+    """Whether the positive class' column alone gives back the negative class' scores and name, bit for bit."""
+    if predictions.positive is None:
+        return False
+    named = predictions.labels[0] == f"not {predictions.positive}" or bool((predictions.y_true == 0).any())
+    return named and np.array_equal(predictions.y_score[:, 0], 1.0 - predictions.y_score[:, 1])
