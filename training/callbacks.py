@@ -14,7 +14,6 @@ import keras
 
 from training.files import write_atomic
 
-NONFINITE_EVERY = 50  # steps between looks at the loss inside an epoch
 
 
 class HistoryWriter(keras.callbacks.Callback):
@@ -99,8 +98,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if batch % NONFINITE_EVERY == 0:
-            self._look(logs, f"epoch {self.epoch}, step {batch + 1}")
+        self._look(logs, f"epoch {self.epoch}, step {batch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._look(logs, f"epoch {epoch + 1}")

@@ -45,7 +45,7 @@ class TrainConfig:
         rotation: Augmentation: random rotation, largest angle in degrees.
         zoom: Augmentation: random zoom, largest fraction in or out.
         precision: auto (measured on this machine), float32 or mixed_bfloat16.
-        steps_per_execution: Steps that Keras runs in one call; default: chosen from the steps of an epoch.
+        steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.
         deterministic: Repeat exactly on this machine, at some cost in speed.

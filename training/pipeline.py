@@ -49,7 +49,14 @@ def batches(
     if augmentation is not None and augmentation.is_active:
         rows = augmentation.apply(rows, seed=shuffle_seed or 0)
     rows = rows.apply(tf.data.experimental.assert_cardinality(num_batches(n, batch_size)))
-    return rows.prefetch(4)
+    return rows.prefetch(2).with_options(_options())
+
+
+def _options() -> tf.data.Options:
+    """No autotuning: on few cores its threads take more from the model than they give the pipeline (measured)."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def _reader(split: Split):

@@ -18,6 +18,9 @@ from training.datasets.dataset import Dataset, Split
 from training.pipeline import num_batches
 
 
+EXAMPLES_PER_CALL = 1024
+
+
 @dataclass(frozen=True)
 class Plan:
     """Settings that `auto` left open, resolved for this data and this machine."""
@@ -54,13 +57,18 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     steps = num_batches(len(data.train), batch_size)
     policy, speeds = precision.resolve(config.precision, data.kind)
     augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
-    per_call = min(config.steps_per_execution or 1, steps)
+    per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
     return Plan(batch_size, steps, per_call, policy, speeds, augmentation)
 
 
 def default_batch_size(num_examples: int) -> int:
     """A power of two from 32 to 512, about a 64th of the training set: small sets need the steps."""
     return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 9))
+
+
+def default_steps_per_execution(batch_size: int) -> int:
+    """As many steps as hold about 1,024 examples: fewer returns to Python where batches are small."""
+    return max(1, EXAMPLES_PER_CALL // batch_size)
 
 
 def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
