@@ -9,6 +9,8 @@ import numpy as np
 
 from evaluation.intervals import Estimate
 
+MOST_PAIRS = 20_000_000
+
 
 @dataclass(frozen=True)
 class RocCurve:
@@ -112,6 +114,24 @@ def mean_areas(areas: list[Estimate], support: np.ndarray) -> tuple[Estimate, Es
     values = np.array([areas[index].value for index in defined])
     weighted = float(np.average(values, weights=np.asarray(support)[defined]))
     return Estimate(float(values.mean()), **counts), Estimate(weighted, **counts)
+
+
+def micro_area(y_true: np.ndarray, y_score: np.ndarray) -> Estimate:
+    """AUC over all pairs of an example and a class: is the score of the true class above those of the others?
+
+    Args:
+        y_true: Class indices, shape (n,).
+        y_score: Scores, shape (n, K).
+
+    Returns:
+        The area with K of K classes, or None with a reason where there is no example, or where n·K exceeds
+        20 million pairs, which would take minutes to rank.
+    """
+    n, k = y_score.shape
+    if n * k > MOST_PAIRS:
+        return Estimate(None, numerator=0, denominator=k, reason=f"more than {MOST_PAIRS:,} pairs to rank")
+    area = area_under_curve((y_true[:, None] == np.arange(k)).ravel(), y_score.ravel())
+    return Estimate(area.value, numerator=k if area.value is not None else 0, denominator=k, reason=area.reason)
 
 
 def _thin(false_alarms: np.ndarray, hits: np.ndarray, max_points: int) -> np.ndarray:

@@ -15,7 +15,6 @@ import keras
 from training.files import write_atomic
 
 
-
 class HistoryWriter(keras.callbacks.Callback):
     """Appends one row per epoch to `history.csv` as it happens, flushed to the disk.
 

@@ -23,7 +23,7 @@ class TrainConfig:
         target: csv: name of the target column.
         group: csv: name of the column that keeps examples together in one split (a patient's id).
         positive: Two classes: the condition looked for; sensitivity speaks of it.
-        image_size: Height and width of the images in pixels; default: their own if all are equal and at most 256, else 128 128.
+        image_size: Height and width of the images in pixels; default: their own if equal and at most 256, else 128 128.
         resize: How an image of another shape is fitted: crop (shorter side, centre), pad or stretch.
         color_mode: Colour channels: auto (grey where every image is grey), rgb or grayscale.
         on_bad: What to do with a file or row that cannot be read: fail, or skip and list it in the run.

@@ -75,7 +75,11 @@ def diagnose(history: History, *, baseline_loss: float) -> Verdict:
     if epochs and train[-1] > 10 * max(train[0], baseline_loss):
         return _diverged(int(np.argmin(train)) + 1)
     if epochs < FEWEST_EPOCHS:
-        return Verdict("too few epochs", epochs, f"{epochs} epochs are too few to read the curves; train longer.")
+        return Verdict(
+            "too few epochs",
+            epochs,
+            f"epochs finished: {epochs}; the curves need at least {FEWEST_EPOCHS}. Train longer.",
+        )
     best = int(np.argmin(validation)) + 1
     for verdict in (
         _collapsed(train, baseline_loss),

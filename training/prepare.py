@@ -17,7 +17,6 @@ from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
 from training.pipeline import num_batches
 
-
 EXAMPLES_PER_CALL = 1024
 
 

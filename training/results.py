@@ -101,12 +101,18 @@ def _details(run: Run, config: TrainConfig, data: Dataset, record: dict[str, Any
         "model": f"{config.model}, {resolved['parameters']:,} parameters",
         "data": f"{data.name}, " + ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items()),
         "data SHA-256": data.digest,
-        "chosen by": f"{config.monitor}, best epoch {record.get('best_epoch')} of {record.get('epochs')}",
+        "weights": _weights(config, record),
         "training": f"{config.optimizer}, batch {resolved['batch_size']}, {resolved['precision']}, seed {config.seed}",
         "split": f"stratified where there are classes, split seed {config.split_seed}; see splits.csv",
         "hardware": ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]]),
         "versions": ", ".join(f"{name} {versions[name]}" for name in ("python", "tensorflow", "keras", "scikit-learn")),
     }
+
+
+def _weights(config: TrainConfig, record: dict[str, Any]) -> str:
+    if "epochs" not in record:
+        return f"best epoch on {config.monitor} so far; the run was cut before it could end"
+    return f"best epoch on {config.monitor}: {record['best_epoch']} of {record['epochs']}"
 
 
 def relative(path: Path) -> str:

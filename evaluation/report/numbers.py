@@ -20,7 +20,7 @@ from evaluation.confusion import (
 )
 from evaluation.intervals import Estimate
 from evaluation.predictions import Predictions, RegressionPredictions
-from evaluation.ranking import area_under_curve, mean_areas, one_vs_rest_areas
+from evaluation.ranking import area_under_curve, mean_areas, micro_area, one_vs_rest_areas
 from evaluation.regression import regression_scores
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _classification_numbers(predictions: Predictions, max_mistakes: int) -> dict
         "accuracy": _estimate(accuracy(matrix, confidence=CONFIDENCE)),
         "confusion_matrix": matrix.tolist(),
         "per_class": per_class,
-        "averages": _averages(rates, counts, areas),
+        "averages": _averages(predictions, rates, counts, areas),
         "frequent_confusions": _confusions(matrix, predictions.labels),
         "mistakes": _mistakes(predictions, max_mistakes),
     }
@@ -98,15 +98,17 @@ def _areas(predictions: Predictions) -> list[Estimate]:
     return [area, area]
 
 
-def _averages(rates: list[dict[str, Estimate]], counts: list[Any], areas: list[Estimate]) -> dict[str, Any]:
+def _averages(
+    predictions: Predictions, rates: list[dict[str, Estimate]], counts: list[Any], areas: list[Estimate]
+) -> dict[str, Any]:
     """Macro, micro and weighted averages of the rates, and of the areas where they are defined."""
     averages = average_rates(rates, counts)
     macro, weighted = mean_areas(areas, np.array([one.support for one in counts]))
     shown = {kind: {name: _average(value) for name, value in row.items()} for kind, row in averages.items()}
-    for kind, area in (("macro", macro), ("weighted", weighted)):
+    micro = micro_area(predictions.y_true, predictions.y_score)
+    for kind, area in (("macro", macro), ("micro", micro), ("weighted", weighted)):
         defined, of = area.numerator or 0, area.denominator or 0
         shown[kind]["auc"] = _average(Average(area.value, defined, of, area.reason))
-    shown["micro"]["auc"] = _average(Average(None, 0, len(areas), "not defined for ranks"))
     return shown
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import trapezoid
 from sklearn import metrics
 
-from evaluation.ranking import area_under_curve, mean_areas, one_vs_rest_areas, roc_curve
+from evaluation.ranking import area_under_curve, mean_areas, micro_area, one_vs_rest_areas, roc_curve
 
 
 def tied_scores(n=3000, seed=0):
@@ -84,3 +84,12 @@ def test_a_missing_class_is_left_out_of_the_mean():
     assert areas[2].reason == "no positive examples"
     assert (macro.numerator, macro.denominator) == (2, 3)
     assert macro.value == pytest.approx((areas[0].value + areas[1].value) / 2)
+
+
+def test_micro_area_equals_scikit_learn_and_is_undefined_without_examples():
+    rng = np.random.default_rng(3)
+    y_true, y_score = rng.integers(0, 4, 300), rng.dirichlet(np.ones(4), 300).round(2)
+    one_hot = np.eye(4, dtype=int)[y_true]
+    expected = metrics.roc_auc_score(one_hot, y_score, average="micro")
+    assert micro_area(y_true, y_score).value == pytest.approx(expected, abs=1e-12)
+    assert micro_area(y_true[:0], y_score[:0]).value is None

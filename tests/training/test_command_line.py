@@ -116,6 +116,22 @@ def test_evaluate_predicts_where_predictions_are_missing(trained):
     assert (path / "predictions/test.csv").read_bytes() == before
 
 
+def test_evaluate_reports_on_a_run_that_was_killed(trained, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(trained[0] / "runs/train/logistic_regression-breast_cancer-001", path)
+    for name in ("predictions", "report"):
+        shutil.rmtree(path / name)
+    for name in ("manifest.json", "curves.png"):
+        (path / name).unlink()
+    record = json.loads((path / "run.json").read_text())
+    for name in ("epochs", "best_epoch", "verdict", "seconds"):
+        record.pop(name)
+    (path / "run.json").write_text(json.dumps(record | {"ended": "running"}))
+    done = run(str(path), module="training.evaluate")
+    assert done.returncode == 0 and "its origin was not verified" in done.stderr
+    assert "the run was cut before it could end" in (path / "report/index.html").read_text()
+
+
 def test_evaluate_refuses_a_changed_model_changed_data_and_no_run(trained, tmp_path):
     folder, _ = trained
     path = tmp_path / "run"

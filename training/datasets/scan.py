@@ -136,7 +136,8 @@ def _in_threads(work: Callable[[tuple[int, Path]], Any], paths: Sequence[Path], 
     items = list(enumerate(paths))
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
     results: list = []
-    with tqdm(total=len(items), desc=title, unit="image", disable=not progress, leave=False) as bar:
+    hidden = None if progress else True  # None: a bar on a terminal, nothing in a log file
+    with tqdm(total=len(items), desc=title, unit="image", disable=hidden, leave=False) as bar:
         for done in thread_pool().map(lambda chunk: [work(item) for item in chunk], chunks):
             results += done
             bar.update(len(done))
