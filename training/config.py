@@ -32,7 +32,7 @@ class TrainConfig:
         test_fraction: Part of all data that the test set takes, where the source has no test set.
         split_seed: Seed of the split; keep it to compare runs.
         epochs: Epochs at most.
-        batch_size: Examples per step; default: 32 to 512, by the size of the training set.
+        batch_size: Examples per step; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
         learning_rate: Learning rate; default: Keras' own for the optimizer.
         momentum: Momentum, for sgd and rmsprop.

@@ -61,8 +61,8 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
 
 
 def default_batch_size(num_examples: int) -> int:
-    """A power of two from 32 to 512, about a 64th of the training set: small sets need the steps."""
-    return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 9))
+    """A power of two from 32 to 256, about a 64th of the training set: small sets need the steps."""
+    return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 8))
 
 
 def default_steps_per_execution(batch_size: int) -> int:

@@ -27,6 +27,9 @@ from training.results import describe, report_run, write_splits
 from training.run import Run, environment, new_run
 
 
+VALIDATION_BATCH = 256
+
+
 @dataclass(frozen=True)
 class RunResult:
     """What a run ended with.
@@ -137,7 +140,7 @@ def _fit(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, cal
     try:
         model.fit(
             batches(data.train, batch_size=plan.batch_size, shuffle_seed=config.seed, augmentation=plan.augmentation),
-            validation_data=batches(data.validation, batch_size=max(plan.batch_size, 256)),
+            validation_data=batches(data.validation, batch_size=VALIDATION_BATCH),
             epochs=config.epochs,
             class_weight=class_weights(config, data.train, data.num_classes),
             callbacks=callbacks,

@@ -256,6 +256,6 @@ def test_balanced_class_weights_make_each_class_count_the_same():
     assert weights == {0: pytest.approx(8 / 18), 1: pytest.approx(8 / 6), 2: pytest.approx(8 / 3)}
 
 
-@pytest.mark.parametrize(("examples", "expected"), [(10, 32), (1_222, 32), (12_000, 256), (42_500, 512), (10**7, 512)])
+@pytest.mark.parametrize(("examples", "expected"), [(10, 32), (1_222, 32), (12_000, 256), (42_500, 256), (10**7, 256)])
 def test_the_default_batch_grows_with_the_training_set(examples, expected):
     assert default_batch_size(examples) == expected

@@ -1,0 +1,47 @@
+"""The benchmarks run, and the README quotes what they printed."""
+
+import pytest
+
+from benchmarks.seeds import SeedsConfig, headline, measure
+from benchmarks.throughput import VARIANTS, ThroughputConfig
+from benchmarks.throughput import measure as measure_throughput
+from tests.conftest import ROOT
+
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
+
+
+def test_seeds_differ_and_their_mean_is_in_the_table(tmp_path):
+    config = SeedsConfig(
+        model="logistic_regression",
+        dataset="breast_cancer",
+        epochs=2,
+        count=2,
+        verbose="silent",
+        runs_dir=str(tmp_path),
+    )
+    text = measure(config)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    column = rows[0].index("test accuracy")
+    values = [float(row[column]) for row in rows[2:4]]
+    assert values[0] != values[1]
+    assert rows[4][column].startswith(f"{sum(values) / 2:.4f} ±"[:5])
+    assert "n = 2 seeds" in text and "test sensitivity" in rows[0]
+
+
+def test_the_headline_of_a_regression_is_its_errors():
+    split = {"mae": {"estimate": 1.0}, "rmse": {"estimate": 2.0}, "r2": {"estimate": None}}
+    numbers = headline({"splits": {"test": split, "validation": split}})
+    assert numbers == {"test mae": 1.0, "test rmse": 2.0, "validation mae": 1.0, "validation rmse": 2.0}
+
+
+@pytest.mark.slow
+def test_the_throughput_benchmark_measures_every_variant():
+    text = measure_throughput(ThroughputConfig(images=256, repeats=1))
+    assert all(name in text for name in VARIANTS.values()) and "1.00 (1.00–1.00)" in text
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_the_readme_quotes_measured_tables_word_for_word(path):
+    table = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert table and "\n".join(table) in readme
