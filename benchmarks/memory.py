@@ -1,6 +1,6 @@
 """Largest resident memory of one command, the Python process and its libraries included.
 
-    python -m benchmarks.memory -- --dataset cifar10 --data-dir … --epochs 1
+python -m benchmarks.memory -- --dataset cifar10 --data-dir … --epochs 1
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ TAIL = 3  # epochs whose median stands for "the end", so that one noisy epoch de
 
 History = Mapping[str, Sequence[float]]
 VerdictKind = Literal[
-    "diverged", "collapsed", "overfitting", "still improving", "underfitting", "good fit", "too few epochs"
+    "diverged", "collapsed", "overfitting", "unstable", "still improving", "underfitting", "good fit", "too few epochs"
 ]
 
 
@@ -32,7 +32,7 @@ class Verdict:
     Attributes:
         kind: One of the named outcomes.
         epoch: The epoch (from 1) that it refers to: where overfitting starts, after which training
-            collapsed, or the best one.
+            collapsed or became unstable, or the best one.
         text: One or two sentences with the numbers and what to do.
     """
 
@@ -83,7 +83,7 @@ def diagnose(history: History, *, baseline_loss: float) -> Verdict:
     best = int(np.argmin(validation)) + 1
     for verdict in (
         _collapsed(train, baseline_loss),
-        _overfitting(train, validation, best),
+        _risen(train, validation, best),
         _still_improving(validation, best),
         _underfitting(train, validation, best, baseline_loss),
     ):
@@ -120,17 +120,17 @@ def _collapsed(train: np.ndarray, baseline_loss: float) -> Verdict | None:
     )
 
 
-def _overfitting(train: np.ndarray, validation: np.ndarray, best: int) -> Verdict | None:
-    rose = len(validation) > best and _end(validation) > RISEN * validation[best - 1]
-    if not rose or _end(train) >= train[best - 1]:
+def _risen(train: np.ndarray, validation: np.ndarray, best: int) -> Verdict | None:
+    """Validation ends above its best: overfitting where training still falls, instability where it does not."""
+    if len(validation) == best or _end(validation) <= RISEN * validation[best - 1]:
         return None
-    return Verdict(
-        "overfitting",
-        best + 1,
-        f"from epoch {best + 1} validation loss rose ({validation[best - 1]:.4g} to {_end(validation):.4g}) while "
-        f"training loss kept falling ({train[best - 1]:.4g} to {_end(train):.4g}). The weights of epoch {best} are "
-        "kept; augmentation, dropout, L2 or more data may move this point.",
-    )
+    rise = f"validation loss rose ({validation[best - 1]:.4g} to {_end(validation):.4g})"
+    course = f"({train[best - 1]:.4g} to {_end(train):.4g}). The weights of epoch {best} are kept"
+    if _end(train) >= train[best - 1]:
+        text = f"after epoch {best} {rise} and training loss no longer fell {course}; "
+        return Verdict("unstable", best, text + "lower the learning rate, or let it decay.")
+    text = f"from epoch {best + 1} {rise} while training loss kept falling {course}; "
+    return Verdict("overfitting", best + 1, text + "augmentation, dropout, L2 or more data may move this point.")
 
 
 def _still_improving(validation: np.ndarray, best: int) -> Verdict | None:

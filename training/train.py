@@ -26,7 +26,6 @@ from training.prepare import Plan, class_weights, prepare
 from training.results import describe, report_run, write_splits
 from training.run import Run, environment, new_run
 
-
 VALIDATION_BATCH = 256
 
 

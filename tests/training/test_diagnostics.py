@@ -16,6 +16,11 @@ CURVES = {
         np.where(E <= 11, FALLING + 0.1, FALLING[10] + 0.1 + 0.08 * (E - 11)),
         11,
     ),
+    "unstable": (
+        np.where(E <= 15, FALLING, FALLING[14] + 0.002 * (E - 15)),
+        np.where(E <= 15, FALLING + 0.1, FALLING[14] + 0.1 + 0.01 * (E - 15)),
+        15,
+    ),
     "still improving": (2.3 - 0.06 * E, 2.4 - 0.06 * E, 30),
     "underfitting": (2.2 - 0.02 * np.minimum(E, 5), 2.2 - 0.02 * np.minimum(E, 5) + 0.001 * np.abs(E - 5), 5),
     "good fit": (FALLING, np.maximum(FALLING, FALLING[20]) + 0.0001 * np.abs(E - 21), 21),
