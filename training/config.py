@@ -31,7 +31,7 @@ class TrainConfig:
         validation_fraction: Part of the training data that validation takes, where the source has no validation.
         test_fraction: Part of all data that the test set takes, where the source has no test set.
         split_seed: Seed of the split; keep it to compare runs.
-        epochs: Epochs at most.
+        epochs: Epochs at most; default: 50 for images, 300 for tables.
         batch_size: Examples per step; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
         learning_rate: Learning rate; default: Keras' own for the optimizer.
@@ -68,7 +68,7 @@ class TrainConfig:
     validation_fraction: float = 0.15
     test_fraction: float = 0.2
     split_seed: int = 0
-    epochs: int = 50
+    epochs: int | None = None
     batch_size: int | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion"] = "adam"
     learning_rate: float | None = None

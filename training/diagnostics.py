@@ -17,6 +17,7 @@ FEWEST_EPOCHS = 3  # below this, curves say nothing
 LOST = 0.25  # a collapse gives back at least this part of what training had gained
 RISEN = 1.05  # overfitting: validation loss ends at least 5 % above its best
 HIGH = 0.5  # underfitting: losses stay above half of what a constant guess reaches
+MOST_WAIT = 5  # epochs without a new best after which training counts as no longer improving
 TAIL = 3  # epochs whose median stands for "the end", so that one noisy epoch decides nothing
 
 History = Mapping[str, Sequence[float]]
@@ -135,7 +136,7 @@ def _risen(train: np.ndarray, validation: np.ndarray, best: int) -> Verdict | No
 
 def _still_improving(validation: np.ndarray, best: int) -> Verdict | None:
     epochs = len(validation)
-    if epochs - best > max(0, epochs // 10 - 1):
+    if epochs - best > max(0, min(epochs // 10, MOST_WAIT) - 1):
         return None
     return Verdict(
         "still improving",

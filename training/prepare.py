@@ -18,12 +18,14 @@ from training.datasets.dataset import Dataset, Split
 from training.pipeline import num_batches
 
 EXAMPLES_PER_CALL = 1024
+DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
 
 
 @dataclass(frozen=True)
 class Plan:
     """Settings that `auto` left open, resolved for this data and this machine."""
 
+    epochs: int
     batch_size: int
     steps: int
     steps_per_execution: int
@@ -57,7 +59,7 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     policy, speeds = precision.resolve(config.precision, data.kind)
     augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
-    return Plan(batch_size, steps, per_call, policy, speeds, augmentation)
+    return Plan(config.epochs or DEFAULT_EPOCHS[data.kind], batch_size, steps, per_call, policy, speeds, augmentation)
 
 
 def default_batch_size(num_examples: int) -> int:

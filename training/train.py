@@ -30,6 +30,20 @@ VALIDATION_BATCH = 256
 
 
 @dataclass(frozen=True)
+class Watch:
+    """The callbacks that remember what happened."""
+
+    guard: StopOnNonFinite
+    writer: HistoryWriter
+    best: BestModel
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were finished."""
+        return len(self.writer.history.get("loss", ()))
+
+
+@dataclass(frozen=True)
 class RunResult:
     """What a run ended with.
 
@@ -78,12 +92,22 @@ def train(config: TrainConfig) -> RunResult:
     for line in describe(config, data, run, model, plan.policy, plan.batch_size):
         say(line)
 
-    best = BestModel(config.monitor, lambda weights: _save_best(twin, weights, run, data))
-    writer, guard = HistoryWriter(run.history), StopOnNonFinite()
+    watch = Watch(
+        guard=StopOnNonFinite(),
+        writer=HistoryWriter(run.history),
+        best=BestModel(config.monitor, lambda weights: _save_best(twin, weights, run, data)),
+    )
+    callbacks = [watch.guard, watch.writer, watch.best, *_optional_callbacks(config, run)]
     started = time.perf_counter()
-    interrupted = _fit(model, config, data, plan, [guard, writer, best, *_optional_callbacks(config, run)])
-    seconds = time.perf_counter() - started
-    return _finish(config, data, run, writer, best, guard, interrupted, seconds)
+    interrupted = _fit(model, config, data, plan, callbacks)
+    ended = _how_it_ended(watch, plan, interrupted)
+    run.update_record(
+        ended=ended,
+        seconds=round(time.perf_counter() - started, 1),
+        epochs=watch.epochs,
+        best_epoch=watch.best.epoch,
+    )
+    return _finish(config, data, run, watch, ended)
 
 
 def _check_hyperparameters(config: TrainConfig) -> None:
@@ -111,6 +135,7 @@ def _facts(config: TrainConfig, data: Dataset, plan: Plan, model: keras.Model) -
             "bad_files": [list(pair) for pair in data.bad_files],
         },
         "resolved": {
+            "epochs": plan.epochs,
             "batch_size": plan.batch_size,
             "steps_per_epoch": plan.steps,
             "steps_per_execution": plan.steps_per_execution,
@@ -140,7 +165,7 @@ def _fit(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, cal
         model.fit(
             batches(data.train, batch_size=plan.batch_size, shuffle_seed=config.seed, augmentation=plan.augmentation),
             validation_data=batches(data.validation, batch_size=VALIDATION_BATCH),
-            epochs=config.epochs,
+            epochs=plan.epochs,
             class_weight=class_weights(config, data.train, data.num_classes),
             callbacks=callbacks,
             shuffle=False,  # the batches are shuffled already
@@ -165,23 +190,19 @@ def _save_best(twin: keras.Model, weights: list, run: Run, data: Dataset) -> Non
     save_model(twin, run.model, metadata)
 
 
-def _finish(
-    config: TrainConfig,
-    data: Dataset,
-    run: Run,
-    writer: HistoryWriter,
-    best: BestModel,
-    guard: StopOnNonFinite,
-    interrupted: bool,
-    seconds: float,
-) -> RunResult:
-    history = writer.history
-    epochs = len(history.get("loss", ()))
-    ended = "interrupted" if interrupted else "finished" if epochs == config.epochs else "stopped early"
-    ended = "diverged" if guard.where else ended
-    run.update_record(ended=ended, seconds=round(seconds, 1), epochs=epochs, best_epoch=best.epoch)
+def _how_it_ended(watch: Watch, plan: Plan, interrupted: bool) -> str:
+    if watch.guard.where:
+        return "diverged"
+    if interrupted:
+        return "interrupted"
+    return "finished" if watch.epochs == plan.epochs else "stopped early"
+
+
+def _finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: str) -> RunResult:
+    """Curves, verdict, predictions, report and manifest; raises where the loss was lost."""
+    history, best, guard = watch.writer.history, watch.best, watch.guard
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
-    if epochs:
+    if watch.epochs:
         verdict = diagnose(history, baseline_loss=baseline_loss(data.train.y, data.num_classes))
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})

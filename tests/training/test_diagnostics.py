@@ -70,3 +70,10 @@ def test_the_picture_is_a_png_that_shows_the_best_epoch(tmp_path):
     draw_curves(history, Verdict("good fit", 1, "text $x$"), path, title="a_$b$", best=12)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_a_run_that_early_stopping_ended_is_no_longer_improving():
+    train = 2.3 * np.exp(-np.arange(1, 215) / 30) + 0.03
+    validation = train.copy()
+    validation[204:] = validation[203] * 1.01
+    assert diagnose({"loss": train, "val_loss": validation}, baseline_loss=0.69).kind == "good fit"
