@@ -9,7 +9,6 @@ its own split. The test result is read once per run, at the best validation epoc
 from __future__ import annotations
 
 import dataclasses
-import os
 import statistics
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from evaluation.command_line import parse_config, run_main
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig
 from training.datasets.dataset import DataError
+from training.startup import import_tensorflow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SeedsConfig(TrainConfig):
 
 def main() -> int:
     config = parse_config(SeedsConfig, sys.argv[1:], prog="python -m benchmarks.seeds", description=__doc__)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import_tensorflow()
     text = measure(config)
     print(text)
     if config.output:

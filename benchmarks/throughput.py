@@ -9,7 +9,6 @@ images, one epoch per repeat, in alternating order, each in a process of its own
 from __future__ import annotations
 
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ from tabulate import tabulate
 from evaluation.command_line import parse_config, run_main
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
+from training.startup import import_tensorflow
 
 VARIANTS = {
     "notes": "(a) the notes' script: fit on float32 arrays, batch 32",
@@ -113,7 +113,7 @@ def _table(rates: dict[str, list[float]], facts: dict[str, dict], config: Throug
 
 def _worker(pipe, name: str, config: ThroughputConfig) -> None:
     """Prepares one variant, warms it up, then trains an epoch whenever asked."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import_tensorflow()
     try:
         x, y = _images(config)
         epoch, settings = (_notes if name == "notes" else _groundwork)(x, y, name)

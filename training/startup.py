@@ -19,6 +19,7 @@ def import_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")
 
 
 @contextmanager
