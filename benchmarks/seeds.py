@@ -30,6 +30,11 @@ class SeedsConfig(TrainConfig):
     count: int = 5
     output: str | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.count < 1:
+            raise ConfigError(f"count must be at least 1. Received: count={self.count}.")
+
 
 def main() -> int:
     config = parse_config(SeedsConfig, sys.argv[1:], prog="python -m benchmarks.seeds", description=__doc__)

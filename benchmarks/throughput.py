@@ -47,6 +47,12 @@ class ThroughputConfig:
     repeats: int = 5
     output: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.repeats < 1 or self.images < 256:
+            raise ConfigError(
+                f"repeats must be at least 1 and images at least 256. Received: {self.repeats} and {self.images}."
+            )
+
 
 def main() -> int:
     config = parse_config(ThroughputConfig, sys.argv[1:], prog="python -m benchmarks.throughput", description=__doc__)

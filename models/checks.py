@@ -58,6 +58,8 @@ def check_one_output(num_classes: int) -> None:
 
 def check_sizes(name: str, values: Iterable[int]) -> None:
     """Raises ValueError unless `values` (units or filters, one per layer) are one or more positive integers."""
+    if not isinstance(values, (list, tuple)):
+        raise ValueError(f"{name} must be a list such as [64, 32]. Received: {name}={values!r}.")
     values = tuple(values)
     if not values or not all(is_positive_integer(value) for value in values):
         raise ValueError(f"{name} must hold one or more positive integers. Received: {name}={values}.")
@@ -71,13 +73,13 @@ def check_size(name: str, value: int) -> None:
 
 def check_rate(name: str, value: float) -> None:
     """Raises ValueError unless `value`, a dropout rate, lies in [0, 1)."""
-    if not 0 <= value < 1:
+    if not (isinstance(value, (int, float)) and 0 <= value < 1):
         raise ValueError(f"{name} must be at least 0 and below 1. Received: {name}={value}.")
 
 
 def check_penalty(name: str, value: float) -> None:
     """Raises ValueError unless `value`, the weight of a penalty, is finite and not negative."""
-    if not (value >= 0 and math.isfinite(value)):
+    if not (isinstance(value, (int, float)) and value >= 0 and math.isfinite(value)):
         raise ValueError(f"{name} must be finite and at least 0. Received: {name}={value}.")
 
 

@@ -6,6 +6,7 @@ from benchmarks.seeds import SeedsConfig, headline, measure
 from benchmarks.throughput import VARIANTS, ThroughputConfig
 from benchmarks.throughput import measure as measure_throughput
 from tests.conftest import ROOT
+from training.checks import ConfigError
 
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.md"))
 
@@ -38,6 +39,18 @@ def test_the_headline_of_a_regression_is_its_errors():
 def test_the_throughput_benchmark_measures_every_variant():
     text = measure_throughput(ThroughputConfig(images=256, repeats=1))
     assert all(name in text for name in VARIANTS.values()) and "1.00 (1.00–1.00)" in text
+
+
+def test_a_count_below_one_is_refused():
+    for make in (lambda: SeedsConfig(count=0), lambda: ThroughputConfig(repeats=0)):
+        with pytest.raises(ConfigError, match="must be at least 1"):
+            make()
+
+
+def test_the_readme_has_a_table_for_every_result_and_no_gap():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {path.stem for path in RESULTS} == {"digits", "notes_cifar_cnn", "throughput"}
+    assert "@@" not in readme
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from evaluation.command_line import parse_config, run_main
+from evaluation.predictions import PredictionsError
 from models.catalog import CATALOG
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig
@@ -43,4 +44,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main, user_errors=(ConfigError, DataError, RunError, TrainingDiverged)))
+    sys.exit(run_main(main, user_errors=(ConfigError, DataError, PredictionsError, RunError, TrainingDiverged)))

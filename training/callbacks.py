@@ -62,8 +62,10 @@ class BestModel(keras.callbacks.Callback):
         self.epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        value = float((logs or {})[self.monitor])
-        value = -value if self.monitor.endswith("accuracy") else value
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(values[name]) for name in ("loss", "val_loss")):
+            return  # a diverged epoch is never the best, whatever its accuracy says
+        value = -values[self.monitor] if self.monitor.endswith("accuracy") else values[self.monitor]
         if value < self.best:
             self.save(self.model.get_weights())
             self.best, self.epoch = value, epoch + 1

@@ -102,8 +102,12 @@ def to_yaml(config: TrainConfig) -> str:
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
 
 
-def from_yaml(path: Path | str) -> TrainConfig:
+def from_yaml(path: Path | str, **changes: Any) -> TrainConfig:
     """The settings that a run recorded.
+
+    Args:
+        path: A run's `config.yaml`.
+        **changes: Settings that replace recorded ones, such as the place that the data moved to.
 
     Raises:
         ConfigError: The file is missing, torn, or holds a setting that does not exist.
@@ -119,4 +123,4 @@ def from_yaml(path: Path | str) -> TrainConfig:
         raise ConfigError(f"{path} holds unknown settings: {', '.join(unknown)}.")
     if settings.get("image_size") is not None:
         settings["image_size"] = tuple(settings["image_size"])
-    return TrainConfig(**settings)
+    return TrainConfig(**settings | changes)

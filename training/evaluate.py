@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from dataclasses import dataclass
 
@@ -50,10 +49,9 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
         DataError, PredictionsError: Data or predictions cannot be read.
     """
     run = open_run(config.run)
-    settings = from_yaml(run.config)
+    moved = {} if config.data_dir is None else {"data_dir": config.data_dir}
+    settings = from_yaml(run.config, **moved)
     expected = run.read_record().get("data", {}).get("digest")
-    if config.data_dir is not None:
-        settings = dataclasses.replace(settings, data_dir=config.data_dir)
     data = datasets.load(settings, task=CATALOG[settings.model].task)
     _check_digest(run, expected, data.digest)
     report = report_run(run, settings, data, _predictions(run, data))

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from evaluation.predictions import Predictions, RegressionPredictions, write_predictions
 from training.checkpoint import load_model
 from training.datasets.dataset import Dataset, Split
-from training.pipeline import batches
+from training.pipeline import batches, errors_in_words
 from training.results import REPORTED, AnyPredictions
 from training.run import Run
 
@@ -29,10 +29,12 @@ def predict(model: keras.Model, split: Split, data: Dataset) -> AnyPredictions:
     """
     rows = batches(split, batch_size=PREDICT_BATCH)
     if data.task == "regression":
-        values = model.predict(rows, verbose=0)[:, 0].astype(np.float64)
+        with errors_in_words():
+            values = model.predict(rows, verbose=0)[:, 0].astype(np.float64)
         return RegressionPredictions(ids=split.ids, y_true=split.y.astype(np.float64), y_pred=values)
     tap = keras.Model(model.inputs[0], model.get_layer("logits").output)
-    logits = tap.predict(rows, verbose=0).astype(np.float64)
+    with errors_in_words():
+        logits = tap.predict(rows, verbose=0).astype(np.float64)
     scores = np.hstack([expit(-logits), expit(logits)]) if data.num_classes == 2 else softmax(logits, axis=1)
     return Predictions(
         ids=split.ids,

@@ -58,6 +58,8 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     steps = num_batches(len(data.train), batch_size)
     policy, speeds = precision.resolve(config.precision, data.kind)
     augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
+    if augmentation.is_active and data.kind == "table":
+        raise ConfigError(f"augmentation (shift, flip, rotation, zoom) is for images; {data.name} holds a table.")
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
     return Plan(config.epochs or DEFAULT_EPOCHS[data.kind], batch_size, steps, per_call, policy, speeds, augmentation)
 
@@ -78,8 +80,10 @@ def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
     accepted = models.accepted_hyperparameters(config.model)
     if data.kind == "table" and "mean" in accepted:
         features = np.asarray(data.train.x, dtype=np.float64)
+        variance = features.var(axis=0)
+        variance[variance == 0] = 1.0  # Keras would divide by 1e-7: a new value in test would outweigh everything
         arguments.setdefault("mean", features.mean(axis=0).tolist())
-        arguments.setdefault("variance", features.var(axis=0).tolist())
+        arguments.setdefault("variance", variance.tolist())
     if data.task == "regression" and "target_mean" in accepted:
         arguments.setdefault("target_mean", float(np.mean(data.train.y)))
         arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import math
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,7 +24,7 @@ from training.config import TrainConfig, to_yaml
 from training.datasets.dataset import Dataset
 from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
 from training.files import write_text
-from training.pipeline import batches
+from training.pipeline import batches, errors_in_words
 from training.predictions import predict_run
 from training.prepare import Plan, class_weights, prepare
 from training.results import describe, report_run, write_splits
@@ -86,7 +90,7 @@ def train(config: TrainConfig) -> RunResult:
     model, twin, plan = prepare(config, data)
 
     run = new_run(config.runs_dir, "train", config.model, config.dataset)
-    write_text(run.config, to_yaml(config))
+    write_text(run.config, to_yaml(_with_absolute_path(config)))
     write_splits(run, data)
     run.update_record(**environment(), **_facts(config, data, plan, model), ended="running")
     for line in describe(config, data, run, model, plan.policy, plan.batch_size):
@@ -99,7 +103,12 @@ def train(config: TrainConfig) -> RunResult:
     )
     callbacks = [watch.guard, watch.writer, watch.best, *_optional_callbacks(config, run)]
     started = time.perf_counter()
-    interrupted = _fit(model, config, data, plan, callbacks)
+    try:
+        interrupted = _fit(model, config, data, plan, callbacks)
+    except Exception as error:
+        with contextlib.suppress(OSError):  # a full disk may be the reason itself
+            run.update_record(ended="failed", error=" ".join(str(error).split())[:500])
+        raise
     ended = _how_it_ended(watch, plan, interrupted)
     run.update_record(
         ended=ended,
@@ -115,6 +124,13 @@ def _check_hyperparameters(config: TrainConfig) -> None:
         models.check_hyperparameters(config.model, config.hyperparameters)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _with_absolute_path(config: TrainConfig) -> TrainConfig:
+    """A record that finds its data from any folder."""
+    if config.data_dir is None:
+        return config
+    return dataclasses.replace(config, data_dir=str(Path(config.data_dir).expanduser().resolve()))
 
 
 def _speaker(config: TrainConfig):
@@ -161,16 +177,25 @@ def _optional_callbacks(config: TrainConfig, run: Run) -> list[keras.callbacks.C
 def _fit(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, callbacks: list) -> bool:
     """Runs Keras' loop; returns whether Ctrl-C ended it."""
     bar = {"bar": 1, "line": 2, "silent": 0, "auto": 1 if sys.stdout.isatty() else 2}[config.verbose]
+    weights = class_weights(config, data.train, data.num_classes)
+    training = batches(
+        data.train,
+        batch_size=plan.batch_size,
+        shuffle_seed=config.seed,
+        augmentation=plan.augmentation,
+        class_weights=weights,
+    )
+    validation = batches(data.validation, batch_size=VALIDATION_BATCH, class_weights=weights)
     try:
-        model.fit(
-            batches(data.train, batch_size=plan.batch_size, shuffle_seed=config.seed, augmentation=plan.augmentation),
-            validation_data=batches(data.validation, batch_size=VALIDATION_BATCH),
-            epochs=plan.epochs,
-            class_weight=class_weights(config, data.train, data.num_classes),
-            callbacks=callbacks,
-            shuffle=False,  # the batches are shuffled already
-            verbose=bar,
-        )
+        with errors_in_words():
+            model.fit(
+                training,
+                validation_data=validation,
+                epochs=plan.epochs,
+                callbacks=callbacks,
+                shuffle=False,  # the batches are shuffled already
+                verbose=bar,
+            )
     except KeyboardInterrupt:
         return True
     return False
@@ -203,7 +228,7 @@ def _finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: s
     history, best, guard = watch.writer.history, watch.best, watch.guard
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
     if watch.epochs:
-        verdict = diagnose(history, baseline_loss=baseline_loss(data.train.y, data.num_classes))
+        verdict = diagnose(history, baseline_loss=_baseline(config, data))
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
     report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
@@ -211,6 +236,13 @@ def _finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: s
     if guard.where:
         raise TrainingDiverged(_divergence_message(config, run, guard, best))
     return RunResult(run, history, best_epoch(history, config.monitor), verdict, report, ended)
+
+
+def _baseline(config: TrainConfig, data: Dataset) -> float:
+    """Loss of the best constant guess; with balanced weights that is one class as likely as another."""
+    if config.class_weight == "balanced":
+        return math.log(data.num_classes)
+    return baseline_loss(data.train.y, data.num_classes)
 
 
 def _divergence_message(config: TrainConfig, run: Run, guard: StopOnNonFinite, best: BestModel) -> str:

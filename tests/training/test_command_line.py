@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from tests.conftest import ROOT
@@ -68,7 +69,7 @@ def test_help_names_every_model_and_every_data_set():
     ("arguments", "message"),
     [
         (["--bogus", "1"], "--bogus: no such flag"),
-        (["--epochs", "many"], "--epochs: expected a whole number, received 'many'"),
+        (["--epochs", "many"], "--epochs: expected a whole number"),
         (["--model", "mlp_regressor"], "mlp_regressor does regression, but digits holds classification"),
         (["--dataset", "folder", "--data-dir", "/no/such"], "data_dir does not exist: /no/such"),
         (["--config", "/no/such.yaml"], "/no/such.yaml"),
@@ -130,6 +131,29 @@ def test_evaluate_reports_on_a_run_that_was_killed(trained, tmp_path):
     done = run(str(path), module="training.evaluate")
     assert done.returncode == 0 and "its origin was not verified" in done.stderr
     assert "the run was cut before it could end" in (path / "report/index.html").read_text()
+
+
+def test_deterministic_runs_end_with_the_same_weights(npz, tmp_path):
+    flags = ["--dataset", "npz", "--data-dir", str(npz), "--model", "gap_cnn", "--shift", "0.1", "--epochs", "2"]
+    for _ in range(2):
+        done = run(*flags, "--deterministic", "--hyperparameters.filters", "[4, 8]", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    from training.checkpoint import load_model
+
+    first, second = (load_model(path) for path in sorted((tmp_path / "runs/train").glob("*/model.keras")))
+    for left, right in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_evaluate_finds_data_that_moved(npz, tmp_path):
+    flags = ["--dataset", "npz", "--data-dir", npz.name, "--model", "softmax_regression", "--epochs", "1"]
+    assert run(*flags, cwd=npz.parent).returncode == 0
+    path = npz.parent / "runs/train/softmax_regression-npz-001"
+    assert run(str(path), module="training.evaluate", cwd=ROOT).returncode == 0
+    moved = npz.rename(npz.with_name("moved.npz"))
+    assert "data_dir does not exist" in run(str(path), module="training.evaluate").stderr
+    done = run(str(path), "--data-dir", str(moved), module="training.evaluate")
+    assert done.returncode == 0, done.stderr
 
 
 def test_evaluate_refuses_a_changed_model_changed_data_and_no_run(trained, tmp_path):
