@@ -11,6 +11,7 @@ import numpy as np
 from training.datasets.assemble import assemble
 from training.datasets.classes import order_classes, reorder
 from training.datasets.dataset import SPLIT_NAMES, DataError, Dataset, Split, Task, digest_of
+from training.datasets.groups import one_spelling
 from training.datasets.splits import DEFAULT_CARVING, Carving
 from training.datasets.text import listed, printable
 
@@ -38,14 +39,12 @@ def load_npz(
     """
     arrays = _read(path)
     _check_keys(arrays)
+    arrays = {key: _as_text(values, key) for key, values in arrays.items()}
     given = [name for name in SPLIT_NAMES if f"x_{name}" in arrays]
     xs = {name: _features(arrays.pop(f"x_{name}"), f"x_{name}") for name in given}
     _check_shapes(xs)
-    ys, groups = {}, {}
-    for name in given:
-        ys[name] = _column(arrays[f"y_{name}"], f"y_{name}", len(xs[name]))
-        group = arrays.get(f"group_{name}")
-        groups[name] = None if group is None else _column(group, f"group_{name}", len(xs[name])).astype(str)
+    ys = {name: _column(arrays[f"y_{name}"], f"y_{name}", len(xs[name])) for name in given}
+    groups = _groups(arrays, xs)
     digest = digest_of([item for name in given for item in (name, xs[name], ys[name], groups[name])] + [_names(arrays)])
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
@@ -120,9 +119,35 @@ def _check_keys(arrays: dict[str, np.ndarray]) -> None:
             )
         if not present and f"group_{name}" in arrays:
             raise DataError(f"group_{name} stands without x_{name} and y_{name}. Add them, or remove it.")
-    grouped = [name for name in SPLIT_NAMES if f"x_{name}" in arrays and f"group_{name}" not in arrays]
-    if "group_train" in arrays and grouped:
-        raise DataError(f"group_train needs group_{grouped[0]} as well, to check that no group stands twice. Add it.")
+    grouped = [f"group_{name}" for name in SPLIT_NAMES if f"group_{name}" in arrays]
+    lacking = [f"group_{name}" for name in SPLIT_NAMES if f"x_{name}" in arrays and f"group_{name}" not in arrays]
+    if grouped and lacking:
+        raise DataError(
+            f"{grouped[0]} needs {' and '.join(lacking)} as well, so that no group stands in two splits. "
+            f"Received: {listed(grouped)}. Give groups for every split, or for none."
+        )
+
+
+def _as_text(values: np.ndarray, name: str) -> np.ndarray:
+    """Texts that were saved as bytes, decoded; other arrays as they are."""
+    if values.dtype.kind != "S":
+        return values
+    try:
+        return np.strings.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} holds bytes that are not UTF-8: {error.object!r}. Expected texts. Save it with dtype=str."
+        ) from error
+
+
+def _groups(arrays: dict[str, np.ndarray], xs: dict[str, np.ndarray]) -> dict[str, np.ndarray | None]:
+    """Names of the groups of each split, spelled alike in all."""
+    if "group_train" not in arrays:
+        return dict.fromkeys(xs)
+    columns = [_column(arrays[f"group_{name}"], f"group_{name}", len(x)) for name, x in xs.items()]
+    together = one_spelling(label for column in columns for label in column.astype(str).tolist())
+    ends = np.cumsum([len(column) for column in columns])
+    return dict(zip(xs, np.split(together, ends[:-1]), strict=True))
 
 
 def _features(x: np.ndarray, name: str) -> np.ndarray:
@@ -138,6 +163,8 @@ def _features(x: np.ndarray, name: str) -> np.ndarray:
         )
     if len(x) == 0:
         raise DataError(f"{name} holds no examples. Add some, or leave {name} out.")
+    if 0 in x.shape:
+        raise DataError(f"{name} holds images without pixels. Received shape: {x.shape}. Save whole images.")
     if x.shape[3] not in (1, 3):
         hint = "Move the channels to the last axis." if x.shape[1] in (1, 3) else "Keep one (grey) or three (RGB)."
         raise DataError(f"{name} must have 1 or 3 channels, last. Received shape: {x.shape}. {hint}")

@@ -1,6 +1,11 @@
 """The folder source: the user's images, one folder per class, with or without split folders.
 
 Every file is decoded once before anything is trained; each bad one is named with its reason.
+
+Several images of one patient must not stand in two splits: a file `groups.csv` in the root, with the
+columns `file,group` (one line per file in the class folders, its path relative to the root with
+forward slashes), keeps each group whole where splits are carved, and refuses given splits that
+share one.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ def load_folder(
     positive: str | None = None,
     progress: bool = True,
 ) -> Dataset:
-    """Loads `root/<class>/…` or `root/{train,validation,test}/<class>/…`.
+    """Loads `root/<class>/…` or `root/{train,validation,test}/<class>/…`, with groups from `root/groups.csv`.
 
     Args:
         data_dir: The root.
@@ -74,7 +79,7 @@ def load_folder(
             *size_notes,
             *([f"Left out {counted(len(bad), 'file')} that cannot be decoded."] if bad else []),
             *([] if in_memory else [_stream_note(len(layout.paths), settings, memory_limit_mb)]),
-            *carved_note(sizes, carved, carving.seed, stratified=True, grouped=False),
+            *carved_note(sizes, carved, carving.seed, stratified=True, grouped=layout.groups is not None),
             *twins,
         ),
         bad_files=tuple(bad),
@@ -88,11 +93,13 @@ def load_folder(
 
 def _carve(layout: Layout, carving: Carving) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Positions (in the train part) of train, validation and test."""
+    train = layout.split == 0
     return carve(
-        layout.y[layout.split == 0],
+        layout.y[train],
         validation_fraction=None if "validation" in layout.given else carving.validation_fraction,
         test_fraction=None if "test" in layout.given else carving.test_fraction,
         seed=carving.seed,
+        groups=None if layout.groups is None else layout.groups[train],
         class_names=layout.classes,
     )
 
@@ -172,16 +179,17 @@ def _splits(
     for name, size in sizes.items():
         chosen = order[start : start + size]
         x = images[start : start + size] if isinstance(images, np.ndarray) else images.subset(chosen)
-        splits[name] = Split(x, y[chosen], ids[chosen])
+        splits[name] = Split(x, y[chosen], ids[chosen], None if layout.groups is None else layout.groups[chosen])
         hashes[name] = [scanned.pixel_hashes[i] for i in chosen]
         start += size
     return splits, duplicates_across(hashes, {name: split.ids for name, split in splits.items()})
 
 
 def _digest(layout: Layout, scanned: Scan) -> str:
-    """Over relative names, labels and the bytes of every file."""
+    """Over relative names, labels, the bytes of every file, and groups where there are any."""
     labels = [layout.classes[label] for label in layout.y]
-    return digest_of(["folder", layout.ids(), labels, b"".join(scanned.file_hashes)])
+    groups = [] if layout.groups is None else [layout.groups]
+    return digest_of(["folder", layout.ids(), labels, b"".join(scanned.file_hashes), *groups])
 
 
 def _stream_note(count: int, settings: DecodeSettings, memory_limit_mb: int) -> str:

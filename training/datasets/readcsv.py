@@ -56,7 +56,7 @@ def _check_header(file: Path, name: str) -> None:
         delimiter = next((mark for mark in (";", "\t", "|") if mark in columns[0]), None)
         if delimiter:
             raise DataError(f"{name} is separated by {delimiter!r}. Expected commas. Save it with commas.")
-        raise DataError(f"{name} has one column only: {listed(columns)}. Expected a target and at least one feature.")
+        raise DataError(f"{name} has one column only: {listed(columns)}. Expected at least two. Add the others.")
     if "" in columns:
         raise DataError(
             f"{name}: column {columns.index('') + 1} has no name. Expected a name for each, in line 1. "

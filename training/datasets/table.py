@@ -22,11 +22,13 @@ from training.datasets.encoding import (
     numbers,
     unseen_note,
 )
+from training.datasets.groups import one_spelling
 from training.datasets.readcsv import read_csv
 from training.datasets.splits import DEFAULT_CARVING, Carving, carve, carved_note, duplicates_across, example_hash
 from training.datasets.text import counted, listed, printable
 
 SHOWN = 5
+LARGEST_CLASS = 2**53  # beyond it neighbouring integers are one float64
 
 
 def load_csv(
@@ -42,12 +44,13 @@ def load_csv(
     """Loads a table and carves validation and test.
 
     Numeric columns become float32. Other columns become one feature per value of the training
-    split (`colour=red`); a missing one is a value of its own. A column named `id` names the rows.
+    split (`colour=red`); a missing one is a value of its own. A column named `id`, in any case, names the rows.
 
     Args:
         path: The csv file: UTF-8, commas, a header.
         target: Column to predict: classes (names or integers), or numbers for regression.
-        group: Column whose equal values stay in one split (a patient's id); no feature.
+        group: Column whose equal values stay in one split (a patient's id); no feature. Where all are
+            numbers, `7` and `7.0` are equal.
         task: What the target means.
         on_bad: `fail`, or `skip` rows without a target or with a bad number and list them.
         carving: How validation and test are cut.
@@ -58,15 +61,16 @@ def load_csv(
     """
     frame = read_csv(path)
     file = Path(str(path)).expanduser()
-    _check_columns(frame, file, target, group)
+    row_id = _id_column(frame, group)
+    _check_columns(frame, file, target, group, row_id)
     assert target is not None  # checked above
-    features = [name for name in frame.columns if name not in (target, group, "id")]
+    features = [name for name in frame.columns if name not in (target, group, row_id)]
     values = {name: numbers(frame[name]) for name in features}
     values = {name: found for name, found in values.items() if is_numeric(frame[name], found)}
     kept, bad = _drop_bad(frame, file, target, group, values, task, on_bad)
     frame = frame.assign(**values).loc[kept]  # numeric columns become numbers here
     y, class_names, notes = _target(frame[target], task, positive)
-    groups = frame[group].to_numpy(dtype=str) if group else None
+    groups = one_spelling(frame[group]) if group else None
     parts = carve(
         y,
         validation_fraction=carving.validation_fraction,
@@ -77,7 +81,7 @@ def load_csv(
         class_names=class_names,
     )
     columns = [fit_column(frame[name], parts[0], name in values) for name in features]
-    splits = _splits(frame, columns, y, _ids(frame, file), groups, parts)
+    splits = _splits(frame, columns, y, _ids(frame, file, row_id), groups, parts)
     digest = digest_of([hashlib.sha256(file.read_bytes()).hexdigest(), target, group, task, [row for row, _ in bad]])
     return Dataset(
         name="csv",
@@ -109,27 +113,33 @@ def _splits(
     }
 
 
-def _check_columns(frame: pd.DataFrame, file: Path, target: str | None, group: str | None) -> None:
+def _id_column(frame: pd.DataFrame, group: str | None) -> str | None:
+    """`id`, else the one column that is so named in another case; the group names no rows."""
+    found = [str(name) for name in frame.columns if str(name).lower() == "id" and name != group]
+    return "id" if "id" in found else found[0] if len(found) == 1 else None
+
+
+def _check_columns(frame: pd.DataFrame, file: Path, target: str | None, group: str | None, row_id: str | None) -> None:
     columns = listed(frame.columns, 30)
     if not target:
         raise DataError(f"The csv source needs the column to predict: give --target. {printable(file)} has: {columns}.")
     for flag, name in (("target", target), ("group", group)):
         if name is not None and name not in frame.columns:
             raise DataError(f"{printable(file)} has no column {printable(name)}. It has: {columns}. Correct --{flag}.")
-    if target in (group, "id"):
+    if target in (group, row_id):
         raise DataError(
             f"target={target} also names the {'group' if target == group else 'rows'}. Choose another --target."
         )
-    if not set(frame.columns) - {target, group, "id"}:
+    if not set(frame.columns) - {target, group, row_id}:
         raise DataError(
             f"{printable(file)} has no feature beside {columns}. Expected at least one column more. Add it."
         )
-    if "id" in frame.columns:
-        twice = frame.index[frame["id"].duplicated(keep=False)]
+    if row_id:
+        twice = frame.index[frame[row_id].duplicated(keep=False)]
         if len(twice):
             raise DataError(
-                f"{printable(file)}: id {printable(frame['id'][twice[0]])!r} stands in line {twice[0]} and again. "
-                "Expected one id per row. Correct it, or use the column as --group."
+                f"{printable(file)}: {row_id} {printable(frame[row_id][twice[0]])!r} stands in line {twice[0]} "
+                "and again. Expected one id per row. Correct it, or use the column as --group."
             )
 
 
@@ -188,11 +198,12 @@ def _target(cells: pd.Series, task: Task, positive: str | None) -> tuple[np.ndar
     values = numbers(cells)
     labels = cells.to_numpy(dtype=str)
     if not np.isnan(values).any():
-        if (values != np.round(values)).any():
-            line = int(cells.index[values != np.round(values)][0])
+        wrong = (values != np.round(values)) | (np.abs(values) > LARGEST_CLASS)
+        if wrong.any():
+            line = int(cells.index[wrong][0])
             raise DataError(
                 f"Column {printable(cells.name)} must hold classes (names or integers). Received: {cells[line]} in "
-                f"line {line}. For a measurement choose a regression model, such as --model mlp_regressor."
+                f"line {line}. Correct it; for a measurement choose a regression model, such as --model mlp_regressor."
             )
         labels = values.astype(np.int64)
     names, y = name_labels(labels)
@@ -205,10 +216,10 @@ def _target(cells: pd.Series, task: Task, positive: str | None) -> tuple[np.ndar
     return reorder(y, names, class_names), class_names, notes
 
 
-def _ids(frame: pd.DataFrame, file: Path) -> np.ndarray:
+def _ids(frame: pd.DataFrame, file: Path, row_id: str | None) -> np.ndarray:
     """The id column, else `file.csv:LINE`."""
-    if "id" in frame.columns:
-        return frame["id"].to_numpy(dtype=str)
+    if row_id:
+        return frame[row_id].to_numpy(dtype=str)
     return np.array([f"{file.name}:{line}" for line in frame.index])
 
 

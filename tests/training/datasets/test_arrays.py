@@ -76,6 +76,29 @@ def test_a_group_that_the_user_put_in_two_splits_is_noted(save):
     assert any("same pixels" in note for note in notes)
 
 
+def test_a_group_is_the_same_as_integer_and_as_float(save):
+    arrays = {"x_train": IMAGES, "y_train": LABELS, "group_train": np.arange(40)}
+    path = save(**arrays, x_test=IMAGES[:4], y_test=LABELS[:4], group_test=np.array([7.0, 100, 101, 102]))
+    assert any(note.endswith("1 group of test also in train: 7.") for note in load_npz(path).notes)
+
+
+@pytest.mark.parametrize(("first", "second"), [("test", "train"), ("train", "test")])
+def test_groups_are_given_for_every_split_or_for_none(save, first, second):
+    arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": LABELS}
+    message = refused(save(**arrays, **{f"group_{first}": np.arange(40)}))
+    assert message.startswith(f"group_{first} needs group_{second} as well, so that no group stands in two splits.")
+
+
+def test_texts_saved_as_bytes_are_decoded(save):
+    names = ["Käfer".encode(), b"cat"]
+    as_names = load_npz(save(x_train=IMAGES, y_train=LABELS, class_names=np.array(names)))
+    as_labels = load_npz(save(x_train=IMAGES, y_train=np.array(names)[LABELS]), positive="Käfer")
+    assert as_names.class_names == ("Käfer", "cat")
+    assert as_labels.class_names == ("cat", "Käfer")
+    message = refused(save(x_train=IMAGES, y_train=LABELS, class_names=np.array([b"caf\xe9", b"cat"])))
+    assert message.startswith(r"class_names holds bytes that are not UTF-8: b'caf\xe9'. Expected texts.")
+
+
 def test_the_digest_sees_pixels_and_labels_only(save):
     first = load_npz(save(x_train=IMAGES, y_train=LABELS)).digest
     assert load_npz(save(x_train=IMAGES, y_train=LABELS), carving=Carving(0.4, 0.1, 3), positive="0").digest == first
@@ -101,6 +124,9 @@ NAN[7, 2] = np.nan
         ({"x_train": IMAGES * 1.5, "y_train": LABELS}, None, ["Scale to 0…255, save as uint8"]),
         ({"x_train": IMAGES.astype(int) * 2, "y_train": LABELS}, None, ["x_train must lie in 0…255. Received: 0…510"]),
         ({"x_train": IMAGES.transpose(0, 3, 1, 2), "y_train": LABELS}, None, ["channels, last", "Move the channels"]),
+        ({"x_train": IMAGES[:, :0], "y_train": LABELS}, None, ["images without pixels. Received shape: (40, 0, 5, 3)"]),
+        ({"x_train": IMAGES[:, :0, :, 0], "y_train": LABELS}, None, ["Received shape: (40, 0, 5, 1)"]),
+        ({"x_train": IMAGES.astype(int)[:, :, :0], "y_train": LABELS}, None, ["Received shape: (40, 6, 0, 3)"]),
         ({"x_train": IMAGES.ravel(), "y_train": LABELS}, None, ["x_train must have shape", "Received: (3600,)"]),
         (
             {"x_train": IMAGES, "y_train": LABELS[:-1]},

@@ -200,6 +200,29 @@ def test_an_unreadable_folder_is_named(make_folder, monkeypatch):
     assert message_of(root).startswith(f"{root / 'dogs'} cannot be listed: permission denied.")
 
 
+@pytest.mark.parametrize("name", [b"dogs/caf\xe9.png", b"dogs/caf\xe9/a.png", b"caf\xe9/a.png"])
+@pytest.mark.parametrize("on_bad", ["fail", "skip"])
+def test_names_that_are_not_utf8_are_refused(make_folder, name, on_bad):
+    root = make_folder(count=6)
+    path = root / os.fsdecode(name)
+    path.parent.mkdir(exist_ok=True)
+    try:
+        shutil.copy(root / "cats" / "01.png", path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    shown = name.decode(errors="backslashreplace")
+    message = message_of(root, on_bad=on_bad)
+    assert message.startswith(f"{root} holds 1 file with a name or folder name that is not UTF-8: {shown}. ")
+    message.encode()
+
+
+@pytest.mark.parametrize("name", [" birds", "birds ", "bi\nrds", "bi\trds", "birds\x7f", "bi\u2028rds"])
+def test_class_names_with_invisible_characters_are_refused(make_folder, name):
+    message = message_of(make_folder("cats", "dogs", name, count=4))
+    assert message.startswith(f"The class folder {name!r} in ")
+    assert message.endswith("Expected plain text. Rename it.")
+
+
 def test_skip_refuses_to_empty_a_class(make_folder):
     root = make_folder(count=6)
     for file in (root / "dogs").iterdir():

@@ -84,6 +84,31 @@ def test_groups_stay_whole_and_are_no_feature(write):
     assert data.feature_names == ("a",)
 
 
+def test_groups_that_are_numbers_stay_whole_however_they_are_spelled(write):
+    path = write("patient,a,y", [(f"{i // 4}{('', '.0')[i % 2]}", i, i // 4 % 2) for i in range(120)])
+    data = load_csv(path, target="y", group="patient")
+    owners = [{float(group) for group in split.groups} for split in data.splits.values()]
+    assert sum(len(owner) for owner in owners) == len(set.union(*owners)) == 30
+    for split in data.splits.values():
+        rows_of = {float(group): sum(split.groups == group) for group in split.groups}
+        assert set(rows_of.values()) == {4}
+
+
+@pytest.mark.parametrize("name", ["ID", "Id", "id"])
+def test_the_id_column_is_found_in_any_case_and_is_no_feature(write, name):
+    data = load_csv(write(f"{name},age,colour,state", rows()), target="state")
+    assert data.feature_names[0] == "age"
+    assert {str(i) for split in data.splits.values() for i in split.ids} == {f"p{i}" for i in range(30)}
+
+
+def test_an_id_column_that_repeats_can_be_the_group(write):
+    path = write("ID,a,y", [(f"p{i // 3}", i, i // 3 % 2) for i in range(90)])
+    assert "t.csv: ID 'p0' stands in line 2 and again. Expected one id per row." in refused(path, target="y")
+    data = load_csv(path, target="y", group="ID")
+    assert data.feature_names == ("a",)
+    assert str(data.train.ids[0]).startswith("t.csv:")
+
+
 def test_regression_keeps_its_numbers(write):
     path = write("a,y", [(i, i * 1.5) for i in range(20)])
     data = load_csv(path, target="y", task="regression")
@@ -164,6 +189,9 @@ def test_a_bad_cell_is_named_by_line_and_column(write, row, reason):
         ("id,state\n1,x\n", {}, "has no feature beside id, state"),
         ("id,a,state\nq,1,x\nq,2,y\n", {}, "id 'q' stands in line 2 and again"),
         ("a,state\n1,0.5\n2,1.5\n", {}, "must hold classes (names or integers). Received: 0.5 in line 2"),
+        ("a,state\n1,0\n2,inf\n", {}, "Column state must hold classes (names or integers). Received: inf in line 3"),
+        ("a,state\n1,1e30\n2,1\n", {}, "Column state must hold classes (names or integers). Received: 1e30 in line 2"),
+        ("ID,a,state\n1,2,x\n", {"target": "ID"}, "target=ID also names the rows"),
         ("a,state\n1,x\n2,y\n", {"task": "regression"}, "must hold numbers for regression. Received: 'x' in line 2"),
         ("a,state\n1,x\n2,y\n", {}, "Too few examples to split: x (1), y (1)"),
         ("a,state\n" + "".join(f"n{i},{i % 2}\n" for i in range(60)), {}, "Column a holds 60 different texts"),
