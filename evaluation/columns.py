@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.predictions import SUM_TOLERANCE, Predictions, PredictionsError, RegressionPredictions
+from evaluation.labels import GENERIC_NAMES, find_label, match_labels, plain_label
+from evaluation.predictions import (
+    LARGEST_VALUE,
+    SUM_TOLERANCE,
+    Predictions,
+    PredictionsError,
+    RegressionPredictions,
+)
 from evaluation.table import FIRST_ROW, Table
 
 if TYPE_CHECKING:
@@ -14,7 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "p_"
 _RESERVED = ("id", "y_true", "y_pred", "group")
-_GENERIC_NAMES = ("score", "y_score", "probability", "y_prob", "prediction")
+_PREDICTED_NAMES = ("pred", "prediction", "predicted", "predicted_class", "predicted_label", "y_hat")
 
 
 def predictions_from_table(table: Table, positive: str | None) -> Predictions | RegressionPredictions:
@@ -30,7 +37,7 @@ def predictions_from_table(table: Table, positive: str | None) -> Predictions | 
     Raises:
         PredictionsError: If columns or cells contradict the format.
     """
-    truth = table.text("y_true")
+    truth = table.text("y_true", strip=False)
     scores = _find_score_columns(table, truth)
     if not scores and "y_pred" in table.frame:
         return _regression(table, positive)
@@ -41,6 +48,8 @@ def predictions_from_table(table: Table, positive: str | None) -> Predictions | 
         )
     y_score = np.column_stack([table.numbers(column, lowest=0, highest=1) for column in scores])
     names = [column.removeprefix(PREFIX) for column in scores]
+    truth, names = match_labels(truth, names)
+    positive = None if positive is None else find_label(positive, [*names, *sorted(set(truth))])
     groups = table.text("group") if "group" in table.frame else None
     if len(names) == 1:
         return _one_score(table, truth, names[0], y_score[:, 0], positive, groups)
@@ -62,9 +71,15 @@ def _regression(table: Table, positive: str | None) -> RegressionPredictions:
     if positive is not None:
         raise PredictionsError(f"{table.name}: --positive {positive} needs class scores; y_true,y_pred is a regression")
     try:
-        return RegressionPredictions(_ids(table), table.numbers("y_true"), table.numbers("y_pred"))
+        y_true, y_pred = table.numbers("y_true"), table.numbers("y_pred")
     except PredictionsError as error:
         raise PredictionsError(f"{error}. For classes, add one score column p_<class> per class") from None
+    for column, values in (("y_true", y_true), ("y_pred", y_pred)):
+        large = np.abs(values) > LARGEST_VALUE
+        if large.any():
+            wanted = f"expected a number from {-LARGEST_VALUE:g} to {LARGEST_VALUE:g}. Use another unit"
+            raise table.refuse(int(np.argmax(large)), column, f"whose square overflows; {wanted}")
+    return RegressionPredictions(_ids(table), y_true, y_pred)
 
 
 def _find_score_columns(table: Table, truth: np.ndarray) -> list[str]:
@@ -73,10 +88,11 @@ def _find_score_columns(table: Table, truth: np.ndarray) -> list[str]:
     prefixed = [column for column in columns if column.startswith(PREFIX)]
     if prefixed:
         return prefixed
-    present = set(truth)
-    named = [column for column in columns if column in present]
+    present = {form for label in set(truth) for form in (label, label.strip(), plain_label(label))}
+    named = [column for column in columns if column in present or plain_label(column) in present]
+    columns = _without_predicted_labels(table, columns, named)
     if not named and "y_pred" in table.frame:
-        return []
+        return _scores_beside_y_pred(table, columns)
     if len(named) > 1 and _sum_to_one(table, named):
         return named
     numeric = [column for column in columns if column in named or table.holds_scores(column)]
@@ -85,12 +101,37 @@ def _find_score_columns(table: Table, truth: np.ndarray) -> list[str]:
     return named
 
 
+def _without_predicted_labels(table: Table, columns: list[str], named: Sequence[str]) -> list[str]:
+    """The columns without those of predicted labels, such as `pred`, where another column holds scores."""
+    labels = {name for name in columns if name in _PREDICTED_NAMES and not table.is_real(name)} - set(named)
+    rest = [column for column in columns if column not in labels]
+    return rest if any(table.holds_scores(column) for column in rest) else columns
+
+
+def _scores_beside_y_pred(table: Table, columns: Sequence[str]) -> list[str]:
+    """The score columns of a file with y_pred; none for a regression; a file that may be either is refused."""
+    likely = [column for column in columns if column in GENERIC_NAMES or table.holds_scores(column)]
+    generic = [column for column in likely if column in GENERIC_NAMES]
+    y_pred_is_value = table.is_real("y_pred") and not table.holds_scores("y_pred")
+    if not likely or table.is_real("y_true") or (y_pred_is_value and not any(map(table.holds_scores, generic))):
+        return []
+    if len(generic) == 1:
+        return generic
+    if len(likely) > 1 and _sum_to_one(table, likely):
+        return likely
+    found = ", ".join(likely[:5]) + (" …" if len(likely) > 5 else "")
+    raise PredictionsError(
+        f"{table.name}: classes or a regression? Beside y_pred, {found} may hold scores. "
+        "For classes, rename the score column to p_<class>; for a regression, remove it"
+    )
+
+
 def _one_score(
     table: Table, truth: np.ndarray, name: str, score: np.ndarray, positive: str | None, groups: np.ndarray | None
 ) -> Predictions:
     """Two classes from the score of one of them."""
     present = sorted(set(truth))
-    if name not in present and name in _GENERIC_NAMES and positive in present:
+    if name not in present and name in GENERIC_NAMES and positive in present:
         name = str(positive)
     if positive is not None and positive != name:
         raise PredictionsError(
@@ -98,10 +139,10 @@ def _one_score(
             f"Use --positive {name} or add a column {PREFIX}{positive}"
         )
     others = [label for label in present if label != name]
-    numbered = set(others) <= {"0", "1", "0.0", "1.0"}
+    numbered = set(others) <= {"0", "1"}
     if len(others) == 1 and (name in present or not numbered or name.isdigit()):
         names = [others[0], name]
-    elif numbered:
+    elif numbered and (not others or not name.isdigit()):
         names = [f"not {name}", name]
     else:
         raise PredictionsError(
@@ -129,7 +170,7 @@ def _indices(table: Table, truth: np.ndarray, names: Sequence[str]) -> np.ndarra
 
     codes, uniques = pd.factorize(truth)
     by_name = {name: index for index, name in enumerate(names)}
-    by_number = {form: index for index in range(len(names)) for form in (str(index), f"{index}.0")}
+    by_number = {str(index): index for index in range(len(names))}
     lookup = by_number if all(value in by_number for value in uniques) else by_name
     lookup = by_name if all(value in by_name for value in uniques) else lookup
     indices = np.array([lookup.get(value, -1) for value in uniques], dtype=np.int64)[codes]

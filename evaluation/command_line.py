@@ -10,12 +10,12 @@ import argparse
 import errno
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from evaluation.arguments import expand_arguments, suggest, values_of
-from evaluation.settings import Setting, describe_settings, describe_type, help_text, metavar
+from evaluation.settings import Setting, accepts_null, describe_settings, describe_type, help_text, metavar
 
 Config = TypeVar("Config")
 
@@ -57,11 +57,14 @@ def parse_config(
     try:
         expanded = expand_arguments(arguments, settings, positional)
         for path in values_of("--config", expanded):
-            check_config_file(path, settings)
+            check_config_file(path, config_class)
         values = _parse(parser, expanded, settings)
         return config_class(**values)
-    except (ValueError, OSError) as error:
-        print(f"error: {_one_line(error)}; see --help", file=sys.stderr)
+    except (ValueError, OSError, RuntimeError) as error:
+        message = _describe_home_error(error) if isinstance(error, RuntimeError) else _one_line(error)
+        if message is None:
+            raise
+        print(f"error: {message}; see --help", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -88,6 +91,12 @@ def run_main(main_function: Callable[[], int | None], *, user_errors: tuple[type
     except user_errors as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        message = _describe_home_error(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)
+        return 1
 
 
 def describe_os_error(error: OSError) -> str:
@@ -98,8 +107,59 @@ def describe_os_error(error: OSError) -> str:
     return _one_line(f"{where}{error.strerror or error}")
 
 
-def check_config_file(path: str, settings: Sequence[Setting]) -> None:
-    """Refuses a YAML file that is missing, unreadable, no mapping, or holds an unknown key or a wrong switch."""
+def _describe_home_error(error: RuntimeError) -> str | None:
+    """One line for a path such as ~nobody/x, whose home folder `Path.expanduser` cannot find; None for other errors."""
+    if not re.search("home directory|expand user", str(error)):
+        return None
+    return "a path starts with ~ and a user whose home folder cannot be found. Check the name or write the path in full"
+
+
+def check_settings(settings: Mapping[str, Any], config_class: type) -> dict[str, Any]:
+    """Checks a mapping from a YAML file against a dataclass, exactly as `--config` does.
+
+    Args:
+        settings: Values by field name.
+        config_class: A dataclass as `parse_config` takes it.
+
+    Returns:
+        The values of the keys that were given, converted (lists to tuples, …), ready for `config_class(**values)`.
+
+    Raises:
+        ValueError: If a key is unknown or a value has the wrong type. One line: key, expected, received.
+
+    Example:
+        >>> check_settings({"image_size": [64, 48]}, TrainConfig)
+        {'image_size': (64, 48)}
+    """
+    import jsonargparse
+
+    by_name = {setting.name: setting for setting in describe_settings(config_class)}
+    for key, value in settings.items():
+        if key not in by_name:
+            raise ValueError(f"unknown key {key!r}{suggest(str(key), by_name)}")
+        wrong_switch = by_name[key].is_switch and not isinstance(value, bool)
+        if wrong_switch or (value is None and not accepts_null(by_name[key].annotation)):
+            raise ValueError(_describe_wrong_value(by_name[key], value))
+    parser = jsonargparse.ArgumentParser(exit_on_error=False, default_env=False)
+    for key in settings:
+        parser.add_argument(f"--{key}", type=by_name[key].annotation)
+    values: dict[str, Any] = {}
+    for key, value in settings.items():
+        try:
+            values[key] = parser.parse_object({key: value}, defaults=False).as_dict()[key]
+        except argparse.ArgumentError:
+            raise ValueError(_describe_wrong_value(by_name[key], value)) from None
+    return values
+
+
+def _describe_wrong_value(setting: Setting, value: object) -> str:
+    """Key, expectation and value of a setting in a file."""
+    received = "null" if value is None else repr(value)
+    return _one_line(f"{setting.name}: expected {describe_type(setting.annotation, in_file=True)}, received {received}")
+
+
+def check_config_file(path: str, config_class: type) -> None:
+    """Refuses a YAML file that is missing, unreadable, no mapping, or whose settings `check_settings` refuses."""
     import yaml
 
     if not Path(path).is_file():
@@ -110,12 +170,10 @@ def check_config_file(path: str, settings: Sequence[Setting]) -> None:
         raise ValueError(f"--config {path}: not a YAML file: {_one_line(error)}") from None
     if not isinstance(content, dict):
         raise ValueError(f"--config {path}: expected lines such as 'key: value', received {content!r}")
-    by_name = {setting.name: setting for setting in settings}
-    for key, value in content.items():
-        if key not in by_name:
-            raise ValueError(f"--config {path}: unknown key {key!r}{suggest(str(key), by_name)}")
-        if by_name[key].is_switch and not isinstance(value, bool):
-            raise ValueError(f"--config {path}: {key}: expected true or false, received {value!r}")
+    try:
+        check_settings(content, config_class)
+    except ValueError as error:
+        raise ValueError(f"--config {path}: {error}") from None
 
 
 def _build_parser(settings: Sequence[Setting], prog: str, description: str, positional: str | None, epilog: str) -> Any:
@@ -168,8 +226,7 @@ def _describe_parse_error(message: str, expanded: Sequence[str], settings: Seque
     typed = values_of(setting.flag, expanded)
     found = re.search(r"(?:Got|Given) value: (.*)\s*$", message)
     value = repr(typed[-1]) if typed else found.group(1).strip() if found else "something else"
-    where = setting.flag if typed else f"{setting.name} (in {', '.join(values_of('--config', expanded))})"
-    return f"{where}: expected {describe_type(setting.annotation)}, received {value}"
+    return f"{setting.flag}: expected {describe_type(setting.annotation)}, received {value}"
 
 
 def _one_line(message: object) -> str:

@@ -10,12 +10,15 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from evaluation.files import write_atomically
+from evaluation.labels import match_labels
 
 SUM_TOLERANCE = 1e-3
+LARGEST_VALUE = 1e150
 
 
 class PredictionsError(ValueError):
@@ -95,8 +98,8 @@ class RegressionPredictions:
 
     Attributes:
         ids: Name of each example, shape (n,), text.
-        y_true: True value, shape (n,), float64.
-        y_pred: Predicted value, shape (n,), float64.
+        y_true: True value, shape (n,), float64, magnitude at most 1e150 so that squares stay finite.
+        y_pred: Predicted value, shape (n,), float64, of the same range.
     """
 
     ids: np.ndarray
@@ -104,13 +107,20 @@ class RegressionPredictions:
     y_pred: np.ndarray
 
     def __post_init__(self) -> None:
-        """Refuses arrays of different lengths or values that are not finite."""
+        """Refuses arrays of different lengths and values that are not finite or whose squares overflow."""
         n = len(self.ids)
         if self.y_true.shape != (n,) or self.y_pred.shape != (n,):
             shapes = f"y_true {self.y_true.shape}, y_pred {self.y_pred.shape}"
             raise PredictionsError(f"y_true and y_pred must have shape ({n},), as ids. Received: {shapes}.")
         if not (np.isfinite(self.y_true).all() and np.isfinite(self.y_pred).all()):
             raise PredictionsError("y_true and y_pred must be finite numbers. Received: NaN or infinity.")
+        for name, values in (("y_true", self.y_true), ("y_pred", self.y_pred)):
+            large = np.abs(values) > LARGEST_VALUE
+            if large.any():
+                row, limits = int(np.argmax(large)), f"from {-LARGEST_VALUE:g} to {LARGEST_VALUE:g}"
+                raise PredictionsError(
+                    f"{name} must hold numbers {limits}. Received: {values[row]:g} for example {self.ids[row]!r}."
+                )
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -122,7 +132,8 @@ def read_predictions(path: str | Path, *, positive: str | None = None) -> Predic
 
     Columns: `y_true` (class names, or integers that count the score columns from 0) and one score column per class,
     named `p_<class>` or as the class. One score column alone is the positive class. `id` and `group` are optional;
-    without `id`, examples are named by their row in the file. `y_true,y_pred` with numbers is a regression.
+    without `id`, examples are named by their row in the file. `y_true,y_pred` with numbers is a regression;
+    beside score columns, `y_pred` is ignored. Whole numbers may be written as floats ("1.0" is class "1").
 
     Args:
         path: A CSV file in UTF-8 with a header line.
@@ -172,11 +183,17 @@ def write_predictions(path: str | Path, predictions: Predictions | RegressionPre
         first = 1 if _one_column_suffices(predictions) else 0
         for index, label in enumerate(predictions.labels[first:], start=first):
             columns[f"p_{label}"] = predictions.y_score[:, index]
+    text = _as_csv(columns)
+    write_atomically(Path(path), text if "\r" not in text else _as_csv(columns, quoting=csv.QUOTE_NONNUMERIC))
+
+
+def _as_csv(columns: dict[str, np.ndarray], quoting: Literal[0, 2] = csv.QUOTE_MINIMAL) -> str:
+    """Columns as CSV. Minimal quoting leaves a carriage return bare, which readers take for the end of a row."""
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
+    writer = csv.writer(buffer, lineterminator="\n", quoting=quoting)
     writer.writerow(columns)
     writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))
-    write_atomically(Path(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _one_column_suffices(predictions: Predictions) -> bool:
@@ -184,4 +201,7 @@ def _one_column_suffices(predictions: Predictions) -> bool:
     if predictions.positive is None:
         return False
     named = predictions.labels[0] == f"not {predictions.positive}" or bool((predictions.y_true == 0).any())
-    return named and np.array_equal(predictions.y_score[:, 0], 1.0 - predictions.y_score[:, 1])
+    present = np.array([predictions.labels[index] for index in sorted(set(predictions.y_true.tolist()))], dtype=object)
+    labels, (positive,) = match_labels(present, [predictions.positive])
+    unchanged = positive == predictions.positive and np.array_equal(labels, present)
+    return named and unchanged and np.array_equal(predictions.y_score[:, 0], 1.0 - predictions.y_score[:, 1])

@@ -49,6 +49,8 @@ def regression_scores(y_true: np.ndarray, y_pred: np.ndarray) -> RegressionScore
     squares = float(np.sum(error**2))
     spread = float(np.sum((y_true - y_true.mean()) ** 2))
     constant = bool((y_true == y_true[0]).all()) or spread == 0
-    r2 = Estimate(None, reason="the target is constant") if constant else Estimate(1 - squares / spread)
+    ratio = np.inf if constant else squares / spread
+    reason = "the target is constant" if constant else "the target is constant beside its errors"
+    r2 = Estimate(float(1 - ratio)) if np.isfinite(ratio) else Estimate(None, reason=reason)
     mae, rmse = float(np.mean(np.abs(error))), float(np.sqrt(squares / y_true.size))
     return RegressionScores(int(y_true.size), Estimate(mae), Estimate(rmse), r2)

@@ -62,20 +62,27 @@ def describe_settings(config_class: type) -> list[Setting]:
     return settings
 
 
-def describe_type(annotation: Any) -> str:
-    """What a value of this type looks like, in words: "a whole number", "one of crop, pad, stretch"."""
+def accepts_null(annotation: Any) -> bool:
+    """Whether a field of this type may be None."""
+    return annotation in (Any, None, type(None)) or type(None) in get_args(annotation)
+
+
+def describe_type(annotation: Any, *, in_file: bool = False) -> str:
+    """What a value of this type looks like on a command line or in a YAML file: "one of crop, pad"."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join("null" if part is type(None) else describe_type(part) for part in arguments)
+        return " or ".join("null" if part is type(None) else describe_type(part, in_file=in_file) for part in arguments)
     if origin is Literal:
         return "one of " + ", ".join(str(choice) for choice in arguments)
     if origin is tuple:
         items = [part for part in arguments if part is not Ellipsis]
+        example = ["64", "32", "16"][: max(2, len(items))]
+        shown = f"[{', '.join(example)}]" if in_file else " ".join(example)
         if Ellipsis in arguments or len(items) != 2 or items[0] is not int:
-            return f"a list such as {' '.join(['64', '32', '16'][: max(2, len(items))])}"
-        return "two whole numbers such as 64 64 (one number means both)"
+            return f"a list such as {shown}"
+        return f"two whole numbers such as {'[64, 64]' if in_file else '64 64 (one number means both)'}"
     if origin is dict or annotation is dict:
-        return "keywords such as --name.keyword value"
+        return f"keywords such as {'{keyword: value}' if in_file else '--name.keyword value'}"
     return _EXAMPLES.get(annotation, "a value")
 
 

@@ -38,13 +38,13 @@ class Table:
         received = f"received {value!r}, {reason}" if value.strip() else f"the cell is empty; {reason.split('; ')[-1]}"
         return PredictionsError(f"{self.name}, row {index + FIRST_ROW}, column {column}: {received}")
 
-    def text(self, column: str) -> np.ndarray:
-        """A column of text without surrounding spaces, shape (n,). Empty cells are refused."""
-        values = self.frame[column].str.strip()
-        empty = (values == "").to_numpy(dtype=bool)
+    def text(self, column: str, *, strip: bool = True) -> np.ndarray:
+        """A column of text, shape (n,), by default without surrounding spaces. Empty cells are refused."""
+        stripped = self.frame[column].str.strip()
+        empty = (stripped == "").to_numpy(dtype=bool)
         if empty.any():
             raise self.refuse(int(np.argmax(empty)), column, "expected a value. Fill the cell or remove the row")
-        return values.to_numpy(dtype=object)
+        return (stripped if strip else self.frame[column]).to_numpy(dtype=object)
 
     def numbers(self, column: str, *, lowest: float = -np.inf, highest: float = np.inf) -> np.ndarray:
         """A column of finite numbers within a range, shape (n,), float64. Any other cell is refused."""
@@ -67,6 +67,11 @@ class Table:
         """Whether every cell of a column is a number from 0 to 1."""
         values = _as_floats(self.frame[column])
         return values is not None and bool(((values >= 0) & (values <= 1)).all())
+
+    def is_real(self, column: str) -> bool:
+        """Whether every cell of a column is a number and some are not whole, so that it cannot hold labels."""
+        values = _as_floats(self.frame[column])
+        return values is not None and bool((np.isfinite(values) & (values != np.floor(values))).any())
 
 
 def read_csv_table(path: Path) -> Table:
@@ -138,7 +143,7 @@ def _read_header(path: Path, text: str) -> list[str]:
     """The column names, after the checks that need no data."""
     rows = csv.reader(io.StringIO(text[: 1 << 20], newline=""))
     try:
-        header, first = [name.strip() for name in next(rows)], next(rows, None)
+        header, first = [_column_name(name) for name in next(rows)], next(rows, None)
     except (csv.Error, StopIteration) as error:
         raise PredictionsError(f"{path}, row 1: not a header line: {error}") from None
     for delimiter, name in ((";", "';'"), ("\t", "tabs")):
@@ -152,6 +157,11 @@ def _read_header(path: Path, text: str) -> list[str]:
     if first is not None and len(first) > len(header):
         raise PredictionsError(f"{path}, row 2: {len(first)} cells under a header of {len(header)} columns")
     return header
+
+
+def _column_name(cell: str) -> str:
+    """A header cell without surrounding spaces, but for those that may end the name of a class."""
+    return cell.lstrip() if cell.lstrip().startswith("p_") else cell.strip()
 
 
 def _name_columns(header: Sequence[str]) -> str:

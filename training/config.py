@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
+from evaluation.command_line import check_settings
 from training.checks import ConfigError, check
 
 
@@ -118,9 +119,8 @@ def from_yaml(path: Path | str, **changes: Any) -> TrainConfig:
         raise ConfigError(f"{path} cannot be read as settings: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} must hold one setting a line. Received: {type(settings).__name__}.")
-    unknown = sorted(set(settings) - {field.name for field in dataclasses.fields(TrainConfig)})
-    if unknown:
-        raise ConfigError(f"{path} holds unknown settings: {', '.join(unknown)}.")
-    if settings.get("image_size") is not None:
-        settings["image_size"] = tuple(settings["image_size"])
-    return TrainConfig(**settings | changes)
+    try:
+        checked = check_settings(settings, TrainConfig)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return TrainConfig(**checked | changes)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command_line import check_settings, parse_config, run_main
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,9 @@ def test_bad_flags_give_one_line_and_code_2(capsys, argv, message):
     ("text", "message"),
     [
         ("epoch: 3", "--config {path}: unknown key 'epoch'; did you mean epochs?"),
-        ("epochs: many", "epochs (in {path}): expected a whole number, received many"),
+        ("epochs: many", "--config {path}: epochs: expected a whole number, received 'many'"),
+        ("rate: null", "--config {path}: rate: expected a number, received null"),
+        ("deterministic:", "--config {path}: deterministic: expected true or false, received null"),
         ("deterministic: maybe", "--config {path}: deterministic: expected true or false, received 'maybe'"),
         ("- a", "--config {path}: expected lines such as 'key: value', received ['a']"),
         ("", "--config {path}: expected lines such as 'key: value', received None"),
@@ -139,6 +141,52 @@ def test_bad_files_give_one_line_and_code_2(capsys, tmp_path, text, message):
         parse("--config", str(path))
     assert stop.value.code == 2
     assert capsys.readouterr().err == f"error: {message.format(path=path)}; see --help\n"
+
+
+def test_null_in_a_file_is_read_where_the_field_allows_it(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("batch_size: null\nimage_size: null\noutput:\n")
+    assert parse("--config", str(path)) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, {}),
+        ({"image_size": [64, 48], "units": [3]}, {"image_size": (64, 48), "units": (3,)}),
+        ({"hyperparameters": {"units": [1, 2]}}, {"hyperparameters": {"units": [1, 2]}}),
+        (
+            {"batch_size": None, "rate": 1, "output": "runs/a"},
+            {"batch_size": None, "rate": 1.0, "output": Path("runs/a")},
+        ),
+        ({"source": "1.0", "deterministic": True}, {"source": "1.0", "deterministic": True}),
+    ],
+)
+def test_checked_settings_are_ready_for_the_dataclass(settings, expected):
+    found = check_settings(settings, Settings)
+    assert found == expected and [type(value) for value in found.values()] == [type(v) for v in expected.values()]
+    assert Settings(**found) == Settings(**expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": "x"}, "epochs: expected a whole number, received 'x'"),
+        ({"epochs": 1.5}, "epochs: expected a whole number, received 1.5"),
+        ({"epochs": None}, "epochs: expected a whole number, received null"),
+        ({"image_size": 64}, "image_size: expected two whole numbers such as [64, 64] or null, received 64"),
+        ({"units": 8}, "units: expected a list such as [64, 32], received 8"),
+        ({"hyperparameters": None}, "hyperparameters: expected keywords such as {keyword: value}, received null"),
+        ({"deterministic": "yes"}, "deterministic: expected true or false, received 'yes'"),
+        ({"resize": "a\nb"}, "resize: expected one of crop, pad, received 'a\\nb'"),
+        ({"epoch": 3}, "unknown key 'epoch'; did you mean epochs?"),
+        ({3: 3}, "unknown key 3"),
+    ],
+)
+def test_wrong_settings_are_refused_in_one_exact_line(settings, message):
+    with pytest.raises(ValueError) as error:
+        check_settings(settings, Settings)
+    assert str(error.value) == message
 
 
 def test_a_file_that_is_no_yaml_gives_one_line(capsys, tmp_path):
@@ -203,3 +251,30 @@ def test_unexpected_errors_keep_their_traceback_and_codes_pass_through():
     with pytest.raises(ZeroDivisionError):
         run_main(command, user_errors=(KeyError,))
     assert (run_main(lambda: None), run_main(lambda: 3)) == (0, 3)
+
+
+def test_a_home_folder_that_does_not_exist_gives_one_line(capsys):
+    message = (
+        "a path starts with ~ and a user whose home folder cannot be found. Check the name or write the path in full"
+    )
+    assert run_main(lambda: Path("~no-such-user/x").expanduser() and 0) == 1
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+    @dataclasses.dataclass(frozen=True)
+    class Home:
+        source: str = "x"
+
+        def __post_init__(self):
+            Path(self.source).expanduser()
+
+    with pytest.raises(SystemExit):
+        parse("~no-such-user/x", config_class=Home)
+    assert capsys.readouterr().err == f"error: {message}; see --help\n"
+
+
+def test_other_runtime_errors_keep_their_traceback():
+    def command():
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_main(command)

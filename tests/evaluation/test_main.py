@@ -34,6 +34,7 @@ def test_a_file_becomes_a_report_next_to_it(tmp_path):
             [],
             "row 2, column p_a: received '2', which is out of range; expected a number from 0 to 1",
         ),
+        ("y_true,y_pred\n1,1e308\n", [], "expected a number from -1e+150 to 1e+150. Use another unit"),
         ("y_true,p_a\na,1\n", ["--output", "{path}"], "{path}/figures: Not a directory"),
     ],
 )

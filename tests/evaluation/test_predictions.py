@@ -165,3 +165,12 @@ def test_arrays_that_contradict_one_another_are_refused(change, message):
     with pytest.raises(PredictionsError) as error:
         Predictions(**(fields | change))
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("column", ["y_true", "y_pred"])
+def test_numbers_whose_squares_overflow_are_refused_by_example(column):
+    values = {"y_true": np.zeros(2), "y_pred": np.ones(2)} | {column: np.array([1e150, -1e151])}
+    with pytest.raises(PredictionsError) as error:
+        RegressionPredictions(ids(2), **values)
+    message = f"{column} must hold numbers from -1e+150 to 1e+150. Received: -1e+151 for example 'case-1'."
+    assert str(error.value) == message

@@ -99,6 +99,22 @@ REFUSALS = {
         "y_true,y_pred\ncat,dog\n",
         ", row 2, column y_true: received 'cat', which is not a number; expected a finite number. For classes, add one score column p_<class> per class",
     ),
+    "regression too large": (
+        "id,y_true,y_pred\na,1,2\nb,3,-1e308\n",
+        ", row 3, column y_pred: received '-1e+308', whose square overflows; expected a number from -1e+150 to 1e+150. Use another unit",
+    ),
+    "classes or regression": (
+        "y_true,y_pred,weight\n0,0,0.2\n1,1,0.8\n",
+        ": classes or a regression? Beside y_pred, weight may hold scores. For classes, rename the score column to p_<class>; for a regression, remove it",
+    ),
+    "decision function": (
+        "y_true,y_pred,y_score\n0,0,-2.5\n1,1,0.8\n",
+        ", row 2, column y_score: received '-2.5', which is out of range; expected a number from 0 to 1",
+    ),
+    "one column of a third class": (
+        "y_true,p_2\n0,0.2\n1,0.8\n",
+        ": the only score column scores '2', but y_true holds 0, 1. Expected that class and one other; name the column p_<class> or add the missing columns",
+    ),
 }
 
 POSITIVE_REFUSALS = {

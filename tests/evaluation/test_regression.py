@@ -23,6 +23,12 @@ def test_a_constant_target_leaves_r2_undefined():
     assert scores.mae.value == pytest.approx(0.1)
 
 
+def test_errors_too_large_for_the_spread_leave_r2_undefined():
+    scores = regression_scores(np.array([0, 1e-160]), np.array([1e150, 1e150]))
+    assert (scores.r2.value, scores.r2.reason) == (None, "the target is constant beside its errors")
+    assert scores.rmse.value == pytest.approx(1e150)
+
+
 def test_no_examples_leave_everything_undefined():
     scores = regression_scores(np.array([]), np.array([]))
     assert (scores.n, scores.mae.value, scores.rmse.reason) == (0, None, "no examples")

@@ -194,6 +194,15 @@ def test_a_file_that_vanishes_while_training_is_named_and_the_run_says_failed(np
     assert json.loads((run / "run.json").read_text())["ended"] == "failed"
 
 
+def test_a_skipped_file_is_listed_in_the_run(npz, tmp_path):
+    root = write_source("folder", npz, tmp_path)
+    (tmp_path / "images/a/broken.jpg").write_text("no picture")
+    result = train(config_for(root, tmp_path, dataset="folder", on_bad="skip", epochs=1))
+    with open(result.run.path / "bad_files.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["a/broken.jpg"] and rows[0]["reason"]
+
+
 def test_a_full_disk_leaves_the_last_good_model(npz, tmp_path, monkeypatch):
     import training.train as module
 
