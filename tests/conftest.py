@@ -11,6 +11,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+INHERITED = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "TF_CPP_MIN_LOG_LEVEL")
+
+
+def user_environment() -> dict[str, str]:
+    """The environment of a user's shell: without what `make test` adds to that of the tests."""
+    return {name: value for name, value in os.environ.items() if name not in INHERITED}
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The optional folder of real data; tests that need it skip where it is absent."""

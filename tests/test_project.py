@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, user_environment
 
 
 def pins(name: str) -> dict[str, str]:
@@ -41,7 +41,9 @@ def test_the_installed_versions_are_the_pinned_ones():
 def test_every_make_target_is_explained_in_one_line():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.search(r"^\.PHONY: (.*)$", text, re.M)[1].split())
-    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, env=user_environment(), capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[0] for line in shown.splitlines()} == targets
 
 
@@ -65,20 +67,20 @@ def test_make_forwards_its_variables_as_flags(tmp_path, arguments, expected):
     python.chmod(0o755)
     (tmp_path / "venv" / ".groundwork-runtime").touch()
     command = ["make", "-s", *arguments, f"VENV={tmp_path / 'venv'}"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    shown = subprocess.run(
+        command, cwd=ROOT, env=user_environment(), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert sorted(shown[2:]) == sorted(f"[{argument}]" for argument in expected)
     assert shown[0] == "[-m]"
 
 
 def test_the_environment_of_make_does_not_leak_into_flags(tmp_path):
-    import os
-
     shown = subprocess.run(
         ["make", "-n", "train", f"VENV={tmp_path}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | {"MODEL": "gap_cnn", "SEED": "3"},
+        env=user_environment() | {"MODEL": "gap_cnn", "SEED": "3"},
     )
     assert "gap_cnn" not in shown.stdout and "--seed" not in shown.stdout

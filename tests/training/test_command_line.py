@@ -1,7 +1,6 @@
 """`python -m training` and `python -m training.evaluate` as a user meets them."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, user_environment
 
 
 def run(*arguments: str, module: str = "training", cwd=None) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = user_environment() | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=cwd or ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
@@ -172,5 +171,11 @@ def test_evaluate_refuses_a_changed_model_changed_data_and_no_run(trained, tmp_p
 
 
 def test_make_evaluate_without_a_run_says_what_to_give():
-    done = subprocess.run(["make", "-s", "evaluate", f"VENV={sys.prefix}"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "-s", "evaluate", f"VENV={sys.prefix}"],
+        cwd=ROOT,
+        env=user_environment(),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode != 0 and "say what to evaluate" in done.stderr
