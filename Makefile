@@ -3,18 +3,28 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-RUNTIME := $(VENV)/.groundwork-$(if $(GPU),gpu,runtime)
-DEV := $(VENV)/.groundwork-dev
 
-# $(call flags,NAMES): --data-dir 'value' for each of NAMES given on the command line of make.
-quoted = '$(subst ','\'',$(value $(1)))'
+# $(call given,NAME,text): the text where NAME stands on the command line of make; the environment's is not meant for us.
+# $(call flags,NAMES): --data-dir 'value' for each of NAMES given so.
 given = $(if $(filter command,$(origin $(1))),$(2))
+quoted = '$(subst ','\'',$(value $(1)))'
 flag_name = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')
 flags = $(foreach name,$(1),$(call given,$(name),$(call flag_name,$(name)) $(call quoted,$(name))))
 config = $(call given,CONFIG,--config $(call quoted,CONFIG))
+args = $(call given,ARGS,$(ARGS))
+run = $(call given,RUN,$(call quoted,RUN))
+predictions = $(call given,PREDICTIONS,$(call quoted,PREDICTIONS))
+gpu = $(filter 1 yes true,$(call given,GPU,$(GPU)))
+
+RUNTIME := $(VENV)/.groundwork-$(if $(gpu),gpu,runtime)
+DEV := $(VENV)/.groundwork-dev
 
 TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD EPOCHS BATCH_SIZE \
 	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT RUNS_DIR VERBOSE
+
+ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
+$(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
+endif
 
 .PHONY: help setup train evaluate test test-slow lint format bench seeds clean
 .DEFAULT_GOAL := help
@@ -25,18 +35,17 @@ help:  ## this list
 setup: $(RUNTIME)  ## create the environment: VENV=.venv (reuses one), PYTHON=python3, GPU=1 (NVIDIA libraries)
 
 train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, ARGS="--any-flag"
-	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN)) $(ARGS)
+	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN)) $(args)
 
 evaluate: $(RUNTIME)  ## write a report again: RUN=runs/train/… [DATA_DIR], or from any model: PREDICTIONS=file.csv POSITIVE OUTPUT
-	@$(if $(RUN)$(PREDICTIONS),,echo "error: say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv" >&2; exit 2)
-	@$(if $(PREDICTIONS),$(BIN)/python -m evaluation $(call quoted,PREDICTIONS) $(call flags,POSITIVE OUTPUT TITLE) $(ARGS),\
-		$(BIN)/python -m training.evaluate $(call quoted,RUN) $(call flags,DATA_DIR) $(ARGS))
+	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(call flags,POSITIVE OUTPUT TITLE) $(args),\
+		$(BIN)/python -m training.evaluate $(run) $(call flags,DATA_DIR) $(args))
 
 test: $(DEV)  ## run the tests: ARGS="-k name"
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(args)
 
 test-slow: $(DEV)  ## run the proofs that take minutes
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow $(ARGS)
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow $(args)
 
 lint: $(DEV)  ## ruff (style, imports, format) and mypy (types)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -45,10 +54,10 @@ format: $(DEV)  ## put the code into the house format
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 bench: $(RUNTIME)  ## images/s against the notes' own script: DATA_DIR=folder with cifar-10-batches-bin, REPEATS=5
-	@$(BIN)/python -m benchmarks.throughput $(call flags,DATA_DIR REPEATS) $(ARGS)
+	@$(BIN)/python -m benchmarks.throughput $(call flags,DATA_DIR REPEATS) $(args)
 
 seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5, and the variables of train
-	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT) $(config) $(call flags,$(TRAIN)) $(ARGS)
+	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT) $(config) $(call flags,$(TRAIN)) $(args)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
@@ -62,7 +71,7 @@ $(BIN)/python:
 
 $(RUNTIME): requirements.txt requirements-gpu.txt | $(BIN)/python
 	@echo "Installing TensorFlow, Keras and what they need into $(VENV): a few minutes, once …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(if $(GPU),requirements-gpu.txt,requirements.txt)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(if $(gpu),requirements-gpu.txt,requirements.txt)
 	@touch $@
 
 $(DEV): requirements.txt requirements-dev.txt | $(BIN)/python
