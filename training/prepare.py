@@ -30,7 +30,7 @@ class Plan:
     steps: int
     steps_per_execution: int
     policy: str
-    speeds: dict[str, float]
+    probe_ms: dict[str, float]
     augmentation: Augmentation
 
 
@@ -56,12 +56,12 @@ def _seed(config: TrainConfig) -> None:
 def _plan(config: TrainConfig, data: Dataset) -> Plan:
     batch_size = min(config.batch_size or default_batch_size(len(data.train)), len(data.train))
     steps = num_batches(len(data.train), batch_size)
-    policy, speeds = precision.resolve(config.precision, data.kind)
+    policy, probe_ms = precision.resolve(config.precision, data.kind)
     augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
     if augmentation.is_active and data.kind == "table":
         raise ConfigError(f"augmentation (shift, flip, rotation, zoom) is for images; {data.name} holds a table.")
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
-    return Plan(config.epochs or DEFAULT_EPOCHS[data.kind], batch_size, steps, per_call, policy, speeds, augmentation)
+    return Plan(config.epochs or DEFAULT_EPOCHS[data.kind], batch_size, steps, per_call, policy, probe_ms, augmentation)
 
 
 def default_batch_size(num_examples: int) -> int:

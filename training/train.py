@@ -156,7 +156,7 @@ def _facts(config: TrainConfig, data: Dataset, plan: Plan, model: keras.Model) -
             "steps_per_epoch": plan.steps,
             "steps_per_execution": plan.steps_per_execution,
             "precision": plan.policy,
-            "probe_gflops": plan.speeds,
+            "probe_ms": plan.probe_ms,
             "optimizer": keras.optimizers.serialize(model.optimizer)["config"],
             "parameters": model.count_params(),
         },
