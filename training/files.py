@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluation.files import write_atomically
+
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Calls `write(temporary_path)` and moves the result over `path`, so that readers see old or new, never half.
@@ -34,18 +36,9 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text atomically."""
-    write_atomic(path, lambda temporary: _write_text(temporary, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
 def write_json(path: Path, data: Any) -> None:
     """Writes JSON atomically, indented; refuses NaN, which JSON does not have."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256(path: Path) -> str:

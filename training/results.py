@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.files import write_atomically
 from evaluation.predictions import Predictions, RegressionPredictions
 from evaluation.report import Report, ReportContext, write_report
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
-from training.files import write_text
 from training.run import Run
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def write_splits(run: Run, data: Dataset) -> None:
         for name, split in data.splits.items()
         for example, group in zip(split.ids, _groups(split), strict=True)
     ]
-    write_text(run.path / "splits.csv", _table(("split", "id", "group"), rows))
+    write_atomically(run.path / "splits.csv", _table(("split", "id", "group"), rows))
     if data.bad_files:
-        write_text(run.path / "bad_files.csv", _table(("file", "reason"), data.bad_files))
+        write_atomically(run.path / "bad_files.csv", _table(("file", "reason"), data.bad_files))
 
 
 def _groups(split: Split) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 
 import models
+from evaluation.files import write_atomically
 from evaluation.report import Report
 from training import datasets
 from training.callbacks import BestModel, HistoryWriter, Snapshots, StopOnNonFinite
@@ -23,7 +24,6 @@ from training.checks import ConfigError, TrainingDiverged, check_num_classes
 from training.config import TrainConfig, to_yaml
 from training.datasets.dataset import Dataset
 from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
-from training.files import write_text
 from training.pipeline import batches, errors_in_words
 from training.predictions import predict_run
 from training.prepare import Plan, class_weights, prepare
@@ -90,7 +90,7 @@ def train(config: TrainConfig) -> RunResult:
     model, twin, plan = prepare(config, data)
 
     run = new_run(config.runs_dir, "train", config.model, config.dataset)
-    write_text(run.config, to_yaml(_with_absolute_path(config)))
+    write_atomically(run.config, to_yaml(_with_absolute_path(config)))
     write_splits(run, data)
     run.update_record(**environment(), **_facts(config, data, plan, model), ended="running")
     for line in describe(config, data, run, model, plan.policy, plan.batch_size):
