@@ -25,7 +25,9 @@ def test_seeds_differ_and_their_mean_is_in_the_table(tmp_path):
     column = rows[0].index("test accuracy")
     values = [float(row[column]) for row in rows[2:4]]
     assert values[0] != values[1]
-    assert rows[4][column].startswith(f"{sum(values) / 2:.4f} ±"[:5])
+    mean, spread = (float(part) for part in rows[4][column].split(" ± "))
+    assert mean == pytest.approx(sum(values) / 2, abs=2e-4)
+    assert spread == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=2e-4)
     assert "n = 2 seeds" in text and "test sensitivity" in rows[0]
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -40,7 +39,7 @@ def test_the_command_is_quiet_on_stderr(trained):
 
 
 @pytest.mark.parametrize("module", ["training", "training.evaluate", "evaluation"])
-def test_help_is_instant_and_loads_no_tensorflow(module):
+def test_help_loads_no_tensorflow(module):
     code = f"""
 import runpy, sys
 sys.argv = ['x', '--help']
@@ -50,10 +49,8 @@ except SystemExit:
     pass
 assert not {{'tensorflow', 'keras'}} & set(sys.modules)
 """
-    start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "--" in done.stdout, done.stderr
-    assert time.perf_counter() - start < 30  # a hang; the two seconds of the promise are measured, not asserted
 
 
 def test_help_names_every_model_and_every_data_set():
