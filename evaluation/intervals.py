@@ -1,4 +1,4 @@
-"""Proportions with their interval, numerator and denominator."""
+"""Estimates with their interval, numerator and denominator, and the closed forms of those intervals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,39 @@ from dataclasses import dataclass
 from typing import Literal
 
 Method = Literal["wilson", "clopper-pearson"]
+AucMethod = Literal["delong", "delong-logit"]
+
+
+@dataclass(frozen=True)
+class IntervalSettings:
+    """How the intervals of a report are computed.
+
+    Attributes:
+        confidence: Coverage, between 0 and 1.
+        proportion: Method for proportions of independent, unweighted examples.
+        auc: DeLong's interval on the plain scale, or on the logit scale, which never leaves 0…1.
+        replicates: Bootstrap resamples.
+        seed: Seed of the resamples.
+        most_resampled: Above this many examples, analytic intervals take the bootstrap's place.
+    """
+
+    confidence: float = 0.95
+    proportion: Method = "wilson"
+    auc: AucMethod = "delong"
+    replicates: int = 2000
+    seed: int = 0
+    most_resampled: int = 100_000
+
+    def __post_init__(self) -> None:
+        """Refuses settings that name no interval."""
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence must be between 0 and 1. Received: confidence={self.confidence}.")
+        if self.proportion not in ("wilson", "clopper-pearson"):
+            raise ValueError(f"proportion must be 'wilson' or 'clopper-pearson'. Received: {self.proportion!r}.")
+        if self.auc not in ("delong", "delong-logit"):
+            raise ValueError(f"auc must be 'delong' or 'delong-logit'. Received: {self.auc!r}.")
+        if self.replicates < 100:
+            raise ValueError(f"replicates must be at least 100. Received: replicates={self.replicates}.")
 
 
 @dataclass(frozen=True)
@@ -14,20 +47,29 @@ class Estimate:
     """A number with its uncertainty; undefined numbers say why.
 
     Attributes:
-        value: The estimate; None where it is undefined.
+        value: The estimate; None where it is undefined. May be infinite (a likelihood ratio).
         low: Lower limit of the interval, or None.
         high: Upper limit of the interval, or None.
-        numerator: What was counted, or None where the number is no proportion.
+        numerator: What was counted (a sum of weights where examples are weighted); None where it is no proportion.
         denominator: Out of how many, or None.
         reason: Why the value is undefined, or None.
+        method: How the interval was computed, such as "wilson", "delong", "cluster-bootstrap"; None without one.
+        note: A caution about value or interval, such as why a defined value has no interval; or None.
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
-    numerator: int | None = None
-    denominator: int | None = None
+    numerator: float | None = None
+    denominator: float | None = None
     reason: str | None = None
+    method: str | None = None
+    note: str | None = None
+
+
+def undefined(reason: str) -> Estimate:
+    """An estimate that has no value, and why."""
+    return Estimate(None, reason=reason)
 
 
 def proportion(
@@ -66,7 +108,7 @@ def proportion(
         return Estimate(None, numerator=int(numerator), denominator=0, reason=reason)
     limits = _wilson if method == "wilson" else _clopper_pearson
     low, high = limits(int(numerator), int(denominator), confidence)
-    return Estimate(numerator / denominator, low, high, int(numerator), int(denominator))
+    return Estimate(numerator / denominator, low, high, int(numerator), int(denominator), method=method)
 
 
 def _wilson(k: int, n: int, confidence: float) -> tuple[float, float]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from evaluation.files import write_atomically
-from evaluation.labels import match_labels
+from evaluation.reading.labels import match_labels
 
 SUM_TOLERANCE = 1e-3
 LARGEST_VALUE = 1e150
@@ -23,6 +24,23 @@ LARGEST_VALUE = 1e150
 
 class PredictionsError(ValueError):
     """Predictions cannot be used. The message names file, row, column, value and reason."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Results that were missing or indeterminate, and what became of them (STARD 2015, items 15 and 16).
+
+    Attributes:
+        policy: "exclude" left such examples out; "worst-case" counted them as mistakes.
+        scores: Examples with a known truth and no usable score.
+        truths: Examples without a known truth, which every policy leaves out.
+        scores_by_class: Of `scores`, how many truly belong to each class, by its name.
+    """
+
+    policy: Literal["exclude", "worst-case"]
+    scores: int
+    truths: int
+    scores_by_class: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,11 @@ class Predictions:
         positive: Two classes: the condition looked for, which is `labels[1]`. None for more classes.
         groups: What belongs together, such as a patient's id, shape (n,); None where unknown.
         threshold: Two classes: an example is called positive where its score is at least this.
+        weights: How much each example counts, shape (n,), float64, finite, at least 0, not all 0; None: all alike.
+        subgroups: Value of each example, shape (n,), text, by the name of a column such as "site"; in the file's order.
+        images: File of each example's picture, shape (n,), text; None where unknown.
+        missing: What was missing, where something may have been; None where missing results are refused.
+        notes: Sentences that a report should repeat, such as which columns were ignored.
     """
 
     ids: np.ndarray
@@ -46,6 +69,11 @@ class Predictions:
     positive: str | None
     groups: np.ndarray | None = None
     threshold: float = 0.5
+    weights: np.ndarray | None = None
+    subgroups: Mapping[str, np.ndarray] = field(default_factory=dict)
+    images: np.ndarray | None = None
+    missing: Missing | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses arrays that contradict one another or the ranges above."""
@@ -65,7 +93,25 @@ class Predictions:
             )
         if n and not (self.y_true.min() >= 0 and self.y_true.max() < k):
             raise PredictionsError(f"y_true must hold indices from 0 to {k - 1}. Received: {self.y_true.max()}.")
+        self._check_columns()
         self._check_scores()
+
+    def _check_columns(self) -> None:
+        """Refuses columns of another length than ids, and weights that cannot weigh."""
+        n = len(self.ids)
+        columns = {"weights": self.weights, "images": self.images, **self.subgroups}
+        for name, column in columns.items():
+            if column is not None and column.shape != (n,):
+                raise PredictionsError(f"{name} must have shape ({n},), as ids. Received: {column.shape}.")
+        if self.weights is None:
+            return
+        wrong = ~(np.isfinite(self.weights) & (self.weights >= 0))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            received = f"{self.weights[row]} for example {self.ids[row]!r}"
+            raise PredictionsError(f"weights must be finite numbers of at least 0. Received: {received}.")
+        if n and not self.weights.any():
+            raise PredictionsError("weights must not all be 0. Received: only zeros.")
 
     def _check_scores(self) -> None:
         """Refuses scores that are no numbers, leave 0…1 or do not sum to 1."""
@@ -151,8 +197,8 @@ def read_predictions(path: str | Path, *, positive: str | None = None) -> Predic
         >>> predictions.labels
         ('benign', 'malignant')
     """
-    from evaluation.columns import predictions_from_table
-    from evaluation.table import read_csv_table
+    from evaluation.reading.columns import predictions_from_table
+    from evaluation.reading.table import read_csv_table
 
     path = Path(path)
     if path.suffix.lower() in (".parquet", ".npz", ".xlsx", ".xls", ".json"):

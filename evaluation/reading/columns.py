@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.labels import GENERIC_NAMES, find_label, match_labels, plain_label
+from evaluation.reading.labels import GENERIC_NAMES, find_label, match_labels, plain_label
 from evaluation.predictions import (
     LARGEST_VALUE,
     SUM_TOLERANCE,
@@ -14,7 +14,7 @@ from evaluation.predictions import (
     PredictionsError,
     RegressionPredictions,
 )
-from evaluation.table import FIRST_ROW, Table
+from evaluation.reading.table import FIRST_ROW, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""From files and arrays to predictions: formats, columns, labels, missing results, and every refusal in words."""
