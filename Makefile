@@ -22,6 +22,9 @@ DEV := $(VENV)/.groundwork-dev
 TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD EPOCHS BATCH_SIZE \
 	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT RUNS_DIR VERBOSE
 
+FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
+REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
+
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
 endif
@@ -37,9 +40,9 @@ setup: $(RUNTIME)  ## create the environment: VENV=.venv (reuses one), PYTHON=py
 train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, ARGS="--any-flag"
 	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN)) $(args)
 
-evaluate: $(RUNTIME)  ## write a report again: RUN=runs/train/… [DATA_DIR], or from any model: PREDICTIONS=file.csv POSITIVE OUTPUT
-	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(call flags,POSITIVE OUTPUT TITLE) $(args),\
-		$(BIN)/python -m training.evaluate $(run) $(call flags,DATA_DIR) $(args))
+evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of any model: PREDICTIONS=file.csv POSITIVE VALIDATION COMPARE READERS OUTPUT …; RULE PREVALENCE …
+	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(config) $(call flags,$(FILES) $(REPORT)) $(args),\
+		$(BIN)/python -m training.evaluate $(run) $(config) $(call flags,DATA_DIR $(REPORT)) $(args))
 
 test: $(DEV)  ## run the tests: ARGS="-k name"
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(args)

@@ -1,7 +1,7 @@
 """Predictions in, report out: the room that any framework's predictions may enter.
 
 It reads a file of predictions (or takes arrays), computes exact numbers with their intervals and denominators, and
-writes a report that its user can defend. It imports no other room and no deep-learning framework; the two names
+writes a report that its user can defend. It imports no other room and no deep-learning framework; the names
 below load their modules when they are first used, so that `python -m evaluation --help` is instant.
 """
 
@@ -11,12 +11,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evaluation.api import evaluate
+    from evaluation.intervals import IntervalSettings
+    from evaluation.options import ReportOptions
     from evaluation.predictions import read_predictions
+    from evaluation.reading.arrays import ExampleColumns
     from evaluation.report import write_report
 
-__all__ = ["read_predictions", "write_report"]
+__all__ = [
+    "ExampleColumns",
+    "IntervalSettings",
+    "ReportOptions",
+    "evaluate",
+    "read_predictions",
+    "write_report",
+]
 
-_HOMES = {"read_predictions": "evaluation.predictions", "write_report": "evaluation.report"}
+_HOMES = {
+    "ExampleColumns": "evaluation.reading.arrays",
+    "IntervalSettings": "evaluation.intervals",
+    "ReportOptions": "evaluation.options",
+    "evaluate": "evaluation.api",
+    "read_predictions": "evaluation.predictions",
+    "write_report": "evaluation.report",
+}
 
 
 def __getattr__(name: str) -> Any:

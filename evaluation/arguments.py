@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from evaluation.settings import Setting
@@ -40,7 +42,8 @@ def expand_arguments(arguments: Sequence[str], settings: Sequence[Setting], posi
             raise ValueError(f"{flag} takes no value, received {value!r}: write {flag} or --no-{flag[2:]}")
         else:
             known = _known_flag(flag, by_flag, switches)
-            values = [value] if equals else _take_values(flag, waiting, _tuple_length(known))
+            alone = positional is None or bool(values_of(f"--{positional.replace('_', '-')}", expanded))
+            values = [value] if equals else _take_values(flag, waiting, known, alone)
             expanded.append(f"{flag}={_join_tuple(values, known)}")
     return expanded
 
@@ -74,15 +77,29 @@ def _expand_positional(token: str, expanded: Sequence[str], positional: str | No
     return f"{flag}={token}"
 
 
-def _take_values(flag: str, waiting: list[str], tuple_length: int) -> list[str]:
-    """Takes a flag's value off the waiting arguments; up to `tuple_length` numbers for a tuple."""
+def _take_values(flag: str, waiting: list[str], setting: Setting | None, alone: bool) -> list[str]:
+    """Takes a flag's value off the waiting arguments; for a tuple as many numbers as it holds, or all names.
+
+    Several names are taken only where no argument without a flag is still expected, which could be meant instead.
+    """
     if not waiting or waiting[0].startswith("--"):
         received = repr(waiting[0]) if waiting else "nothing"
         raise ValueError(f"{flag}: expected a value, received {received}")
     values = [waiting.pop(0)]
-    while len(values) < tuple_length and _NUMBER.fullmatch(values[0]) and waiting and _NUMBER.fullmatch(waiting[0]):
+    if _holds_names(setting):
+        while alone and waiting and not waiting[0].startswith("-"):
+            values.append(waiting.pop(0))
+        return values
+    length = _tuple_length(setting)
+    while len(values) < length and _NUMBER.fullmatch(values[0]) and waiting and _NUMBER.fullmatch(waiting[0]):
         values.append(waiting.pop(0))
     return values
+
+
+def _holds_names(setting: Setting | None) -> bool:
+    """Whether a field is a tuple of any number of names or paths."""
+    items = _tuple_type(setting)
+    return Ellipsis in items and items[0] in (str, Path)
 
 
 def _tuple_type(setting: Setting | None) -> tuple[Any, ...]:
@@ -102,6 +119,9 @@ def _tuple_length(setting: Setting | None) -> int:
 def _join_tuple(values: list[str], setting: Setting | None) -> str:
     """Writes the values of a tuple field as a list: `64 64`, `64,64`, `[64, 64]` and `64` all give `[64, 64]`."""
     items = _tuple_type(setting)
+    if _holds_names(setting):
+        names = [name.strip() for value in values for name in value.strip("[]").split(",")]
+        return "null" if names in (["null"], ["none"], ["None"]) else json.dumps([name for name in names if name])
     parts = [part.strip() for part in ",".join(values).strip("[]() ").split(",")]
     if not items or parts in (["null"], ["none"], ["None"]):
         return "null" if items else values[0]

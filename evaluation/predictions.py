@@ -1,25 +1,27 @@
 """Predictions: what a model said about examples whose truth is known.
 
-The file is the seam between training and evaluation, and the door for other frameworks: CSV with `y_true` and one
-score column per class (`p_<class>`), or `y_true,y_pred` for regression.
+The file is the seam between training and evaluation, and the door for other frameworks: CSV, Parquet or NPZ with
+`y_true` and one score column per class (`p_<class>`), or `y_true,y_pred` for regression.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from evaluation.files import write_atomically
-from evaluation.reading.labels import match_labels
+from evaluation.reading.labels import is_missing_word, match_labels
+
+if TYPE_CHECKING:
+    from evaluation.reading.options import ReadOptions
 
 SUM_TOLERANCE = 1e-3
 LARGEST_VALUE = 1e150
+_OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".json", ".npy", ".pkl", ".pickle", ".feather", ".h5", ".hdf5", ".mat")
 
 
 class PredictionsError(ValueError):
@@ -173,73 +175,115 @@ class RegressionPredictions:
         return len(self.ids)
 
 
-def read_predictions(path: str | Path, *, positive: str | None = None) -> Predictions | RegressionPredictions:
+def read_predictions(
+    path: str | Path, *, positive: str | None = None, options: ReadOptions | None = None
+) -> Predictions | RegressionPredictions:
     """Reads a file of predictions.
 
-    Columns: `y_true` (class names, or integers that count the score columns from 0) and one score column per class,
-    named `p_<class>` or as the class. One score column alone is the positive class. `id` and `group` are optional;
-    without `id`, examples are named by their row in the file. `y_true,y_pred` with numbers is a regression;
-    beside score columns, `y_pred` is ignored. Whole numbers may be written as floats ("1.0" is class "1").
+    Columns of a CSV or Parquet file: `y_true` (class names, or integers that count the score columns from 0) and one
+    score column per class, named `p_<class>` or as the class. One score column alone is the positive class. `id`,
+    `group`, `weight` (or `sample_weight`) and `image` are optional; without `id`, examples are named by their row in
+    the file. Other columns with 2 to 20 different values are subgroups. `y_true,y_pred` with numbers is a
+    regression; beside score columns, `y_pred` is ignored. Whole numbers may be written as floats ("1.0" is class
+    "1"). An NPZ file holds arrays of these names, `y_score` (n,) or (n, K) and `labels` in place of score columns.
 
     Args:
-        path: A CSV file in UTF-8 with a header line.
+        path: A CSV file in UTF-8 with a header line, a Parquet file (.parquet) or an NPZ file (.npz).
         positive: The condition looked for; required where the file scores both of two classes.
+        options: Whether scores are logits, what becomes of missing results, which columns are subgroups.
 
     Returns:
         Predictions, or RegressionPredictions for a regression. A class that never occurs in y_true is kept.
 
     Raises:
-        PredictionsError: If the file cannot be used; the message names file, row (the header is row 1), column,
-            value and reason.
+        PredictionsError: If the file cannot be used; the message is one line and names file, row (the header of a
+            CSV file is row 1; a Parquet file's first row is row 1; arrays count from 0), column, value and reason.
 
     Example:
         >>> predictions = read_predictions("scores.csv", positive="malignant")
         >>> predictions.labels
         ('benign', 'malignant')
     """
-    from evaluation.reading.columns import predictions_from_table
-    from evaluation.reading.table import read_csv_table
+    from evaluation.reading.options import ReadOptions
 
     path = Path(path)
-    if path.suffix.lower() in (".parquet", ".npz", ".xlsx", ".xls", ".json"):
-        raise PredictionsError(f"{path}: expected a CSV file, received {path.suffix!r}. Save it as CSV in UTF-8.")
-    return predictions_from_table(read_csv_table(path), positive)
+    try:
+        _refuse_other_formats(path)
+        return _read(path, positive, options or ReadOptions())
+    except PredictionsError as error:
+        message = str(error) if str(path) in str(error) else f"{path}: {error}"
+        raise PredictionsError(" ".join(message.splitlines())) from None
+    except OSError as error:
+        raise PredictionsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_other_formats(path: Path) -> None:
+    """Refuses what is no file, and formats known by their suffix."""
+    if not path.exists():
+        raise PredictionsError(f"{path}: no such file. Expected a CSV file of predictions; check the path")
+    if path.is_dir():
+        raise PredictionsError(f"{path}: is a folder. Expected a CSV file of predictions")
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise PredictionsError(
+            f"{path}: expected a CSV, Parquet or NPZ file, received {path.suffix!r}. Save it as CSV in UTF-8"
+        )
+
+
+def _read(path: Path, positive: str | None, options: ReadOptions) -> Predictions | RegressionPredictions:
+    """Reads a file by its suffix."""
+    from evaluation.reading.assemble import predictions_from_table
+
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        from evaluation.reading.arrays import read_npz
+
+        return read_npz(path, positive, options)
+    if suffix in (".parquet", ".pq"):
+        from evaluation.reading.parquet_file import read_parquet_table
+
+        return predictions_from_table(read_parquet_table(path), positive, options)
+    from evaluation.reading.csv_file import read_csv_table
+
+    return predictions_from_table(read_csv_table(path), positive, options)
 
 
 def write_predictions(path: str | Path, predictions: Predictions | RegressionPredictions) -> None:
     """Writes a CSV file that `read_predictions` reads back bit for bit.
 
     Two classes with a positive one take a single score column where that loses nothing, so that the file itself says
-    which class is positive; otherwise every class has its column.
+    which class is positive; otherwise every class has its column. Groups, weights, images and subgroups are columns
+    too; threshold, counts of missing results and notes are not part of the file.
 
     Args:
         path: The file; it appears whole or not at all.
         predictions: What to write.
 
     Raises:
+        PredictionsError: If a subgroup has the name of another column.
         OSError: If the file cannot be written.
     """
+    from evaluation.reading.csv_text import csv_text
+
     if isinstance(predictions, RegressionPredictions):
         columns = {"id": predictions.ids, "y_true": predictions.y_true, "y_pred": predictions.y_pred}
     else:
-        names = np.asarray(predictions.labels, dtype=object)[predictions.y_true]
-        columns = {"id": predictions.ids, "y_true": names}
-        if predictions.groups is not None:
-            columns["group"] = predictions.groups
-        first = 1 if _one_column_suffices(predictions) else 0
-        for index, label in enumerate(predictions.labels[first:], start=first):
-            columns[f"p_{label}"] = predictions.y_score[:, index]
-    text = _as_csv(columns)
-    write_atomically(Path(path), text if "\r" not in text else _as_csv(columns, quoting=csv.QUOTE_NONNUMERIC))
+        columns = _columns_of(predictions)
+    write_atomically(Path(path), csv_text(columns))
 
 
-def _as_csv(columns: dict[str, np.ndarray], quoting: Literal[0, 2] = csv.QUOTE_MINIMAL) -> str:
-    """Columns as CSV. Minimal quoting leaves a carriage return bare, which readers take for the end of a row."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n", quoting=quoting)
-    writer.writerow(columns)
-    writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))
-    return buffer.getvalue()
+def _columns_of(predictions: Predictions) -> dict[str, np.ndarray]:
+    """The columns of a file of class predictions."""
+    optional = {"group": predictions.groups, "weight": predictions.weights, "image": predictions.images}
+    columns = {"id": predictions.ids, "y_true": np.asarray(predictions.labels, dtype=object)[predictions.y_true]}
+    columns |= {name: column for name, column in optional.items() if column is not None}
+    for name, column in predictions.subgroups.items():
+        if name in (*columns, "y_pred", "sample_weight", *optional) or name.startswith("p_"):
+            raise PredictionsError(f"subgroup {name!r} has the name of another column. Rename it")
+        columns[name] = column
+    first = 1 if _one_column_suffices(predictions) else 0
+    for index, label in enumerate(predictions.labels[first:], start=first):
+        columns[f"p_{label}"] = predictions.y_score[:, index]
+    return columns
 
 
 def _one_column_suffices(predictions: Predictions) -> bool:
@@ -247,7 +291,8 @@ def _one_column_suffices(predictions: Predictions) -> bool:
     if predictions.positive is None:
         return False
     named = predictions.labels[0] == f"not {predictions.positive}" or bool((predictions.y_true == 0).any())
-    present = np.array([predictions.labels[index] for index in sorted(set(predictions.y_true.tolist()))], dtype=object)
+    present = np.array([predictions.labels[index] for index in np.unique(predictions.y_true)], dtype=object)
     labels, (positive,) = match_labels(present, [predictions.positive])
     unchanged = positive == predictions.positive and np.array_equal(labels, present)
+    unchanged = unchanged and not is_missing_word(predictions.labels[0])
     return named and unchanged and np.array_equal(predictions.y_score[:, 0], 1.0 - predictions.y_score[:, 1])

@@ -41,25 +41,32 @@ class Setting:
 
 
 def describe_settings(config_class: type) -> list[Setting]:
-    """Reads names, types, defaults and docstring lines of a dataclass' fields.
+    """Reads names, types, defaults and docstring lines of a dataclass' fields: its own first, then inherited ones.
 
     A docstring line may name several fields ("train, validation: Number of …").
     """
-    import docstring_parser
-
-    lines: dict[str, str] = {}
-    for entry in docstring_parser.parse(config_class.__doc__ or "").params:
-        for name in entry.arg_name.split(","):
-            lines[name.strip()] = " ".join((entry.description or "").split())
+    lines = {name: text for owner in reversed(config_class.__mro__) for name, text in _docstring_lines(owner).items()}
     hints = get_type_hints(config_class)
     settings = []
-    for field in dataclasses.fields(config_class):
+    own = config_class.__dict__.get("__annotations__", {})
+    for field in sorted(dataclasses.fields(config_class), key=lambda field: field.name not in own):
         factory = field.default_factory
         default = field.default if factory is dataclasses.MISSING else factory()
         required = default is dataclasses.MISSING
         default = None if required else default
         settings.append(Setting(field.name, hints[field.name], default, required, lines.get(field.name, "")))
     return settings
+
+
+def _docstring_lines(config_class: type) -> dict[str, str]:
+    """The "Attributes:" section of a dataclass: text by field name."""
+    import docstring_parser
+
+    lines: dict[str, str] = {}
+    for entry in docstring_parser.parse(config_class.__doc__ or "").params if dataclasses.is_dataclass(config_class) else ():
+        for name in entry.arg_name.split(","):
+            lines[name.strip()] = " ".join((entry.description or "").split())
+    return lines
 
 
 def accepts_null(annotation: Any) -> bool:
@@ -104,7 +111,7 @@ def metavar(setting: Setting) -> str | None:
         if get_origin(part) is Literal:
             return "{" + ",".join(str(choice) for choice in get_args(part)) + "}"
         if get_origin(part) is tuple:
-            return "N [N ...]"
+            return "NAME [NAME ...]" if get_args(part)[0] in (str, Path) else "N [N ...]"
         if part in _METAVARS:
             return _METAVARS[part]
     return "NAME" if str in parts else "VALUE"

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from evaluation.command_line import parse_config, run_main
+from evaluation.options import ReportSettings
 from evaluation.predictions import PredictionsError, read_predictions
 from evaluation.report import Report
 from models.catalog import CATALOG
@@ -20,9 +21,9 @@ from training.startup import import_tensorflow
 DESCRIPTION = "Writes the evaluation report of a run again, from its predictions; predicts where there are none."
 
 
-@dataclass(frozen=True)
-class EvaluateRunConfig:
-    """Settings of `python -m training.evaluate`.
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRunConfig(ReportSettings):
+    """Which run, and how its report is computed. A rule chooses the operating point on the validation split.
 
     Attributes:
         run: The run directory.
@@ -54,7 +55,7 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
     expected = run.read_record().get("data", {}).get("digest")
     data = datasets.load(settings, task=CATALOG[settings.model].task)
     _check_digest(run, expected, data.digest)
-    report = report_run(run, settings, data, _predictions(run, data))
+    report = report_run(run, settings, data, _predictions(run, data), config.options)
     run.write_manifest()
     return report
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.files import write_atomically
+from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions, RegressionPredictions
 from evaluation.report import Report, ReportContext, write_report
 from training.config import TrainConfig
@@ -62,7 +63,13 @@ def _table(header: tuple[str, ...], rows: Any) -> str:
     return text.getvalue()
 
 
-def report_run(run: Run, config: TrainConfig, data: Dataset, found: dict[str, AnyPredictions]) -> Report:
+def report_run(
+    run: Run,
+    config: TrainConfig,
+    data: Dataset,
+    found: dict[str, AnyPredictions],
+    options: ReportOptions | None = None,
+) -> Report:
     """Writes report/ from predictions, with the run's facts, curves and images."""
     record = run.read_record()
     verdict = record.get("verdict")
@@ -73,7 +80,8 @@ def report_run(run: Run, config: TrainConfig, data: Dataset, found: dict[str, An
         verdict=f"{verdict['kind']}: {verdict['text']}" if verdict else None,
         image_of=image_finder(data) if data.kind == "image" else None,
     )
-    return write_report(found, run.report, title=f"{config.model} on {config.dataset}", context=context)
+    title = f"{config.model} on {config.dataset}"
+    return write_report(found, run.report, title=title, context=context, options=options)
 
 
 def image_finder(data: Dataset) -> Callable[[str], np.ndarray | None]:

@@ -11,6 +11,12 @@ _WHOLE = re.compile(r"[+-]?\d+")
 _FLOAT = re.compile(r"[+-]?\d+(\.\d*(e[+-]?\d+)?|e[+-]?\d+)", re.IGNORECASE)
 _EXACT_LIMIT = 2**53
 GENERIC_NAMES = ("score", "y_score", "probability", "y_prob", "prob", "y_proba", "proba", "prediction")
+MISSING_WORDS = frozenset(("", "nan", "na", "n/a", "null", "none", "missing", "indeterminate"))
+
+
+def is_missing_word(text: str) -> bool:
+    """Whether a cell's text stands for a missing or indeterminate result, in any case and with spaces around it."""
+    return text.strip().lower() in MISSING_WORDS
 
 
 def plain_label(label: str) -> str:

@@ -1,190 +1,166 @@
-"""A table of predictions as it stands in a file, with refusals that name the row as an editor counts it."""
+"""A table of predictions as it stands in a file or in arrays, with refusals that name the place of a value."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from evaluation.predictions import PredictionsError
+from evaluation.reading.cells import Labels, as_floats, as_labels, as_text, first_bad_number
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TEXT_COLUMNS = ("id", "y_true", "group")
-FIRST_ROW = 2
+FIRST_ROW = {"csv": 2, "parquet": 1, "arrays": 0}
+EXPECTED_VALUE = "which is no value; expected a value. Fill the cell or remove the row"
+PLAIN_VALUES = "expected one plain value in every cell. Received lists or the like; give text or numbers"
+_LONGEST_VALUE = 100
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a file.
+    """Columns of a file, or arrays.
 
     Attributes:
-        name: The file, as messages name it.
-        frame: The columns; `id`, `y_true` and `group` as text, the others as numbers where all their cells are.
+        name: The file, as messages name it; empty for arrays from Python.
+        frame: The columns.
+        kind: How rows are counted: a CSV's header is row 1, a Parquet file's first row is row 1, arrays count from 0.
+        arrays: For arrays: which array, and which of its columns (None: it has only one), holds a column.
+        notes: Sentences that a report should repeat.
+        python: Whether Python's caller reads the messages, who sets keywords instead of flags.
+        read_as_text: Reads columns again, so that "01" stays "01"; None where the frame has them as they are.
     """
 
     name: str
     frame: pd.DataFrame
+    kind: Literal["csv", "parquet", "arrays"] = "csv"
+    arrays: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    python: bool = False
+    read_as_text: Callable[[Sequence[str]], pd.DataFrame] | None = None
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.frame)
+
+    def option(self, flag: str, value: str = "") -> str:
+        """How the reader of a message sets an option: `--missing exclude`, or `missing='exclude'` in Python."""
+        if self.python:
+            return f"{flag}={value!r}" if value else f"{flag}=True"
+        return f"--{flag} {value}".strip()
+
+    def row(self, index: int) -> str:
+        """A row as its reader counts it."""
+        number = index + FIRST_ROW[self.kind]
+        return f"row {number} (the first is 1)" if self.kind == "parquet" else f"row {number}"
+
+    def place(self, index: int, column: str) -> str:
+        """Where a cell stands: `row 3, column p_a`, or `y_score[3, 1]`."""
+        if self.kind != "arrays":
+            return f"{self.row(index)}, column {column}"
+        array, position = self.arrays.get(column, (column, None))
+        return f"{array}[{index}]" if position is None else f"{array}[{index}, {position}]"
+
+    def error(self, reason: str, where: str = "") -> PredictionsError:
+        """The error for the whole table or a part of it."""
+        return PredictionsError(f"{', '.join(filter(None, (self.name, where)))}: {reason}".removeprefix(": "))
 
     def refuse(self, index: int, column: str, reason: str) -> PredictionsError:
         """The error for one cell: file, row, column, value and reason."""
         value = str(self.frame[column].iloc[index])
-        received = f"received {value!r}, {reason}" if value.strip() else f"the cell is empty; {reason.split('; ')[-1]}"
-        return PredictionsError(f"{self.name}, row {index + FIRST_ROW}, column {column}: {received}")
+        shown = repr(value if len(value) <= _LONGEST_VALUE else f"{value[:_LONGEST_VALUE]}…")
+        received = f"received {shown}, {reason}" if value.strip() else f"the cell is empty; {reason.split('; ')[-1]}"
+        return self.error(received, self.place(index, column))
 
-    def text(self, column: str, *, strip: bool = True) -> np.ndarray:
-        """A column of text, shape (n,), by default without surrounding spaces. Empty cells are refused."""
-        stripped = self.frame[column].str.strip()
-        empty = (stripped == "").to_numpy(dtype=bool)
+    def labels(self, column: str) -> Labels:
+        """A column as text with codes."""
+        try:
+            return as_labels(self.frame[column])
+        except TypeError:
+            raise self.error(f"column {column}: {PLAIN_VALUES}") from None
+
+    def text(self, column: str) -> np.ndarray:
+        """A column of text, shape (n,), without surrounding spaces. Empty cells are refused."""
+        labels = self.labels(column)
+        labels = labels.translated(name.strip() for name in labels.names)
+        empty = (labels.codes < 0) | np.array([*(name == "" for name in labels.names), True])[labels.codes]
         if empty.any():
-            raise self.refuse(int(np.argmax(empty)), column, "expected a value. Fill the cell or remove the row")
-        return (stripped if strip else self.frame[column]).to_numpy(dtype=object)
+            raise self.refuse(int(np.argmax(empty)), column, EXPECTED_VALUE)
+        return labels.cells()
 
-    def numbers(self, column: str, *, lowest: float = -np.inf, highest: float = np.inf) -> np.ndarray:
-        """A column of finite numbers within a range, shape (n,), float64. Any other cell is refused."""
-        wanted = "a finite number" if np.isinf(lowest) else f"a number from {lowest:g} to {highest:g}"
-        values = _as_floats(self.frame[column])
-        if values is None:
-            raise self.refuse(
-                _first_bad_number(self.frame[column]), column, f"which is not a number; expected {wanted}"
-            )
-        for wrong, reason in (
-            (np.isnan(values), "which is NaN"),
-            (np.isinf(values), "which is infinite"),
-            ((values < lowest) | (values > highest), "which is out of range"),
-        ):
-            if wrong.any():
-                raise self.refuse(int(np.argmax(wrong)), column, f"{reason}; expected {wanted}")
+    def names(self, column: str) -> np.ndarray:
+        """A column of text as it stands, shape (n,), for values that hardly repeat; nothing becomes the empty text."""
+        import pandas as pd
+
+        values = self.frame[column].to_numpy(dtype=object)
+        if pd.api.types.infer_dtype(values, skipna=False) != "string":
+            try:
+                texts = ["" if value is None or value != value else as_text(value) for value in values.tolist()]
+            except (TypeError, ValueError):
+                raise self.error(f"column {column}: {PLAIN_VALUES}") from None
+            values = np.array(texts, dtype=object)
         return values
 
+    def numbers(
+        self,
+        column: str,
+        *,
+        lowest: float = -np.inf,
+        highest: float = np.inf,
+        missing: str | None = "",
+        outside: str = "",
+    ) -> np.ndarray:
+        """A column of finite numbers within a range, shape (n,), float64. Any other cell is refused.
+
+        Args:
+            column: Its name.
+            lowest: Least number.
+            highest: Largest number.
+            missing: What to do about a missing cell, as words of the refusal; None leaves such cells as NaN.
+            outside: What to do about a number outside the range, as words of the refusal.
+        """
+        wanted = _wanted(lowest, highest)
+        values = as_floats(self.frame[column])
+        if values is None:
+            index = first_bad_number(self.frame[column])
+            raise self.refuse(index, column, f"which is not a number; expected {wanted}")
+        if missing is not None and np.isnan(values).any():
+            index = int(np.argmax(np.isnan(values)))
+            is_nan = str(self.frame[column].iloc[index]).strip().lower() == "nan"
+            raise self.refuse(index, column, f"which is {'NaN' if is_nan else 'missing'}; expected {wanted}{missing}")
+        for wrong, reason, advice in (
+            (np.isinf(values), "which is infinite", ""),
+            ((values < lowest) | (values > highest), "which is out of range", outside),
+        ):
+            if wrong.any():
+                raise self.refuse(int(np.argmax(wrong)), column, f"{reason}; expected {wanted}{advice}")
+        return values
+
+    def holds_numbers(self, column: str, *, lowest: float = -np.inf, highest: float = np.inf) -> bool:
+        """Whether every cell of a column is missing or a number within a range, and one is a number."""
+        values = as_floats(self.frame[column])
+        if values is None:
+            return False
+        numbers = values[~np.isnan(values)]
+        return bool(len(numbers) and (numbers >= lowest).all() and (numbers <= highest).all())
+
     def holds_scores(self, column: str) -> bool:
-        """Whether every cell of a column is a number from 0 to 1."""
-        values = _as_floats(self.frame[column])
-        return values is not None and bool(((values >= 0) & (values <= 1)).all())
+        """Whether every cell of a column is missing or a number from 0 to 1, and one is a number."""
+        return self.holds_numbers(column, lowest=0, highest=1)
 
     def is_real(self, column: str) -> bool:
         """Whether every cell of a column is a number and some are not whole, so that it cannot hold labels."""
-        values = _as_floats(self.frame[column])
+        values = as_floats(self.frame[column])
         return values is not None and bool((np.isfinite(values) & (values != np.floor(values))).any())
 
 
-def read_csv_table(path: Path) -> Table:
-    """Reads a CSV file with a header line.
-
-    Args:
-        path: The file, UTF-8.
-
-    Returns:
-        The table, with at least one row.
-
-    Raises:
-        PredictionsError: If the file is missing, empty, not UTF-8, not separated by commas or ragged.
-    """
-    import pandas as pd
-
-    text = _read_text(path)
-    header = _read_header(path, text)
-    types = {name: str for name in TEXT_COLUMNS if name in header}
-    try:
-        frame = pd.read_csv(
-            io.StringIO(text),
-            header=0,
-            names=header,
-            index_col=False,
-            dtype=types,
-            keep_default_na=False,
-            na_filter=False,
-            skip_blank_lines=False,
-            low_memory=False,
-            **_exact_floats(pd.__version__),
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        reason = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise PredictionsError(f"{path}: not a table: {reason}. Give every row as many cells as the header") from None
-    if frame.empty:
-        raise PredictionsError(f"{path}: the file has a header and no rows. Expected one row per example")
-    return Table(str(path), frame)
-
-
-def _exact_floats(pandas_version: str) -> dict[str, Any]:
-    """Options under which pandas reads floats back bit for bit; from 3.1 on it always does."""
-    major, minor = (int(part) for part in pandas_version.split(".")[:2])
-    return {} if (major, minor) >= (3, 1) else {"float_precision": "round_trip"}
-
-
-def _read_text(path: Path) -> str:
-    """The text of a file without blank lines at its end."""
-    if not path.exists():
-        raise PredictionsError(f"{path}: no such file. Expected a CSV file of predictions; check the path")
-    if path.is_dir():
-        raise PredictionsError(f"{path}: is a folder. Expected a CSV file of predictions")
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise PredictionsError(
-            f"{path}, row {row}: not UTF-8 (byte 0x{data[error.start]:02x}). Save the file as CSV in UTF-8"
-        ) from None
-    if "\0" in text:
-        raise PredictionsError(f"{path}: holds a NUL byte, so it is not text. Save it as CSV in UTF-8")
-    if not text.strip():
-        raise PredictionsError(f"{path}: the file is empty. Expected a header line and one row per example")
-    return text.rstrip()
-
-
-def _read_header(path: Path, text: str) -> list[str]:
-    """The column names, after the checks that need no data."""
-    rows = csv.reader(io.StringIO(text[: 1 << 20], newline=""))
-    try:
-        header, first = [_column_name(name) for name in next(rows)], next(rows, None)
-    except (csv.Error, StopIteration) as error:
-        raise PredictionsError(f"{path}, row 1: not a header line: {error}") from None
-    for delimiter, name in ((";", "';'"), ("\t", "tabs")):
-        if len(header) == 1 and delimiter in header[0]:
-            raise PredictionsError(f"{path}, row 1: columns are separated by {name}; expected commas. Save it as CSV")
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise PredictionsError(f"{path}, row 1: duplicate column {repeated[0]!r}. Give every column its own name")
-    if "y_true" not in header:
-        raise PredictionsError(f"{path}, row 1: column y_true is missing. {_name_columns(header)}")
-    if first is not None and len(first) > len(header):
-        raise PredictionsError(f"{path}, row 2: {len(first)} cells under a header of {len(header)} columns")
-    return header
-
-
-def _column_name(cell: str) -> str:
-    """A header cell without surrounding spaces, but for those that may end the name of a class."""
-    return cell.lstrip() if cell.lstrip().startswith("p_") else cell.strip()
-
-
-def _name_columns(header: Sequence[str]) -> str:
-    """The first columns of a header, for a message."""
-    more = f" and {len(header) - 10} more" if len(header) > 10 else ""
-    return f"Found: {', '.join(header[:10])}{more}"
-
-
-def _as_floats(column: pd.Series) -> np.ndarray | None:
-    """A column as float64, or None where a cell is no number."""
-    if column.dtype.kind == "b":
-        return None
-    try:
-        return column.to_numpy(dtype=np.float64 if column.dtype.kind in "iuf" else object).astype(np.float64)
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _first_bad_number(column: pd.Series) -> int:
-    """Index of the first cell that is no number."""
-    for index, value in enumerate(column.to_numpy(dtype=object)):
-        try:
-            float("not a number" if isinstance(value, bool) else value)
-        except (ValueError, TypeError, OverflowError):
-            return index
-    return 0
+def _wanted(lowest: float, highest: float) -> str:
+    """A range in words."""
+    if np.isinf(lowest):
+        return "a finite number"
+    return (
+        f"a finite number of at least {lowest:g}" if np.isinf(highest) else f"a number from {lowest:g} to {highest:g}"
+    )

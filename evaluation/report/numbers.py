@@ -1,157 +1,166 @@
-"""The numbers of a report: from predictions to a dict of plain values that JSON can hold."""
+"""The numbers of a report: from predictions to a dict of plain values that JSON can hold (schema.json)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.confusion import (
-    RATES,
-    Average,
-    accuracy,
-    average_rates,
-    class_rates,
-    confusion_matrix,
-    frequent_confusions,
-    one_vs_rest,
-)
-from evaluation.intervals import Estimate
-from evaluation.predictions import Predictions, RegressionPredictions
-from evaluation.ranking import area_under_curve, mean_areas, micro_area, one_vs_rest_areas
+from evaluation.options import DEFAULT_THRESHOLD, ReportOptions
+from evaluation.predictions import Predictions, PredictionsError, RegressionPredictions
+from evaluation.ranking import Ranking, rank
 from evaluation.regression import regression_scores
+from evaluation.report.classification import classification_numbers
+from evaluation.report.rivals import at_like_operating_points, comparison_json, readers_json
+from evaluation.report.serialise import estimate_json
+from evaluation.thresholds import OperatingPoint, choose_operating_point
 
 if TYPE_CHECKING:
+    from evaluation.readers import Readers
     from evaluation.report import ReportContext
 
-SCHEMA = 1
-CONFIDENCE = 0.95
+SCHEMA = 2
+VALIDATION = "validation"
+SAME = "the same examples"
 
 
-def report_numbers(
-    splits: Mapping[str, Predictions | RegressionPredictions], *, title: str, context: ReportContext
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ReportInput:
+    """What a report is about.
+
+    Attributes:
+        splits: Predictions by the split's name, in the order of the page.
+        compared: Other models' predictions of the first split's examples, by name.
+        readers: People's decisions or ratings about the first split's examples, or None.
+    """
+
+    splits: Mapping[str, Predictions | RegressionPredictions]
+    compared: Mapping[str, Predictions]
+    readers: Readers | None
+
+
+def report_numbers(given: ReportInput, *, title: str, context: ReportContext, options: ReportOptions) -> dict[str, Any]:
     """Everything that report.json holds.
 
     Args:
-        splits: Predictions by the split's name.
+        given: Predictions, rivals and readers.
         title: Heading of the report.
         context: Details, notes and verdict; how many mistakes to list.
+        options: Operating point, prevalence and intervals.
 
     Returns:
-        {"schema", "title", "confidence", "splits": {name: …}, "verdict", "details", "notes", "versions"}.
+        A dict as schema.json describes it.
+
+    Raises:
+        PredictionsError: If models or readers do not speak of the same examples, or the operating point asked for
+            does not exist.
     """
-    return {
+    from evaluation.report.methods import methods
+    from evaluation.report.standards import checklist
+
+    rankings = {name: _ranking(predictions) for name, predictions in given.splits.items()}
+    splits = {
+        name: _split_numbers(name, given, rankings, options, context.max_mistakes)
+        for name in given.splits
+    }
+    first = next(iter(given.splits))
+    data: dict[str, Any] = {
         "schema": SCHEMA,
         "title": title,
-        "confidence": CONFIDENCE,
-        "splits": {name: split_numbers(predictions, context.max_mistakes) for name, predictions in splits.items()},
+        "confidence": options.intervals.confidence,
+        "replicates": options.intervals.replicates,
+        "seed": options.intervals.seed,
+        "splits": splits,
+        "comparison": None,
         "verdict": context.verdict,
         "details": {str(name): str(value) for name, value in context.details.items()},
         "notes": [str(note) for note in context.notes],
-        "versions": {"python": sys.version.split()[0], "numpy": np.__version__},
+        "versions": _versions(),
     }
+    if given.compared:
+        models = {title: _at_threshold(given, first, splits)}
+        point = None if rankings[first] is None else _operating_point(first, given, rankings, options)
+        data["comparison"] = comparison_json(models | at_like_operating_points(given.compared, point, options), options)
+    if given.readers is not None:
+        splits[first]["readers"] = readers_json(_at_threshold(given, first, splits), given.readers, options)
+    sentences, references = methods(data)
+    return data | {"methods": sentences, "references": references, "checklist": checklist(data)}
 
 
-def split_numbers(predictions: Predictions | RegressionPredictions, max_mistakes: int) -> dict[str, Any]:
-    """The numbers of one split."""
-    if isinstance(predictions, RegressionPredictions):
-        return _regression_numbers(predictions, max_mistakes)
-    return _classification_numbers(predictions, max_mistakes)
-
-
-def _classification_numbers(predictions: Predictions, max_mistakes: int) -> dict[str, Any]:
-    """Accuracy, rates per class, their averages, areas under the curves, and the mistakes."""
-    k = len(predictions.labels)
-    matrix = confusion_matrix(predictions.y_true, predictions.y_pred, k)
-    counts = one_vs_rest(matrix)
-    rates = [class_rates(one, confidence=CONFIDENCE) for one in counts]
-    areas = _areas(predictions)
-    per_class = []
-    for label, one, rate, area in zip(predictions.labels, counts, rates, areas, strict=True):
-        entry: dict[str, Any] = {"label": label, "support": one.support, "predicted": one.tp + one.fp}
-        entry |= {"tp": one.tp, "fp": one.fp, "fn": one.fn, "tn": one.tn}
-        entry |= {name: _estimate(rate[name]) for name in RATES} | {"auc": _estimate(area)}
-        per_class.append(entry)
-    return {
-        "kind": "classification",
-        "n": len(predictions),
-        "labels": list(predictions.labels),
-        "positive": predictions.positive,
-        "threshold": predictions.threshold if predictions.positive is not None else None,
-        "accuracy": _estimate(accuracy(matrix, confidence=CONFIDENCE)),
-        "confusion_matrix": matrix.tolist(),
-        "per_class": per_class,
-        "averages": _averages(predictions, rates, counts, areas),
-        "frequent_confusions": _confusions(matrix, predictions.labels),
-        "mistakes": _mistakes(predictions, max_mistakes),
-    }
-
-
-def _areas(predictions: Predictions) -> list[Estimate]:
-    """AUC per class; with a positive class, ranked by its score alone so that both classes agree."""
-    if predictions.positive is None:
-        return one_vs_rest_areas(predictions.y_true, predictions.y_score)
-    area = area_under_curve(predictions.y_true == 1, predictions.y_score[:, 1])
-    return [area, area]
-
-
-def _averages(
-    predictions: Predictions, rates: list[dict[str, Estimate]], counts: list[Any], areas: list[Estimate]
+def _split_numbers(
+    name: str,
+    given: ReportInput,
+    rankings: Mapping[str, Ranking | None],
+    options: ReportOptions,
+    max_mistakes: int,
 ) -> dict[str, Any]:
-    """Macro, micro and weighted averages of the rates, and of the areas where they are defined."""
-    averages = average_rates(rates, counts)
-    macro, weighted = mean_areas(areas, np.array([one.support for one in counts]))
-    shown = {kind: {name: _average(value) for name, value in row.items()} for kind, row in averages.items()}
-    micro = micro_area(predictions.y_true, predictions.y_score)
-    for kind, area in (("macro", macro), ("micro", micro), ("weighted", weighted)):
-        defined, of = area.numerator or 0, area.denominator or 0
-        shown[kind]["auc"] = _average(Average(area.value, defined, of, area.reason))
-    return shown
+    """The numbers of one split, at its operating point."""
+    predictions = given.splits[name]
+    if isinstance(predictions, RegressionPredictions):
+        return _regression_numbers(predictions, max_mistakes, options)
+    ranking = rankings[name]
+    point = None if ranking is None else _operating_point(name, given, rankings, options)
+    if point is not None:
+        predictions = replace(predictions, threshold=point.threshold)
+    return classification_numbers(predictions, ranking, point, options=options, max_mistakes=max_mistakes)
 
 
-def _confusions(matrix: np.ndarray, labels: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The most frequent mistakes, with their share of the true class."""
-    support = matrix.sum(axis=1)
-    return [
-        {"truth": labels[row], "predicted": labels[column], "count": count, "share": count / int(support[row])}
-        for row, column, count in frequent_confusions(matrix)
-    ]
+def _operating_point(
+    name: str, given: ReportInput, rankings: Mapping[str, Ranking | None], options: ReportOptions
+) -> OperatingPoint:
+    """The operating point of a split: given, 0.5, or chosen on validation, else on the split itself."""
+    predictions = given.splits[name]
+    source = VALIDATION if isinstance(rankings.get(VALIDATION), Ranking) else name
+    where = SAME if source == name else "the validation examples"
+    own = predictions.threshold if isinstance(predictions, Predictions) else DEFAULT_THRESHOLD
+    fixed = options.threshold if options.threshold is not None else own if own != DEFAULT_THRESHOLD else None
+    ranking = rankings[source]
+    assert ranking is not None  # a split with a positive class has one
+    try:
+        if fixed is not None and options.rule == "default":
+            return choose_operating_point(ranking, "given", threshold=fixed, chosen_on="given")
+        return choose_operating_point(
+            ranking,
+            options.rule,
+            required=options.required,
+            cost_ratio=options.cost_ratio,
+            prevalence=options.prevalence if options.rule == "cost" else None,
+            chosen_on="given" if options.rule == "default" else where,
+        )
+    except ValueError as error:
+        raise PredictionsError(f"{source}: {error}") from None
 
 
-def _mistakes(predictions: Predictions, limit: int) -> dict[str, Any]:
-    """How many examples are wrong, and the most confident of them."""
-    y_pred = predictions.y_pred
-    wrong = np.flatnonzero(y_pred != predictions.y_true)
-    score = predictions.y_score[wrong, y_pred[wrong]]
-    shown = wrong[np.argsort(-score, kind="stable")][:limit]
-    return {
-        "count": len(wrong),
-        "shown": [
-            {
-                "id": str(predictions.ids[index]),
-                "truth": predictions.labels[predictions.y_true[index]],
-                "predicted": predictions.labels[y_pred[index]],
-                "score": float(predictions.y_score[index, y_pred[index]]),
-            }
-            for index in shown
-        ],
-    }
+def _ranking(predictions: Predictions | RegressionPredictions) -> Ranking | None:
+    """The scores of the positive class, sorted once for the whole report; None without a positive class."""
+    if isinstance(predictions, RegressionPredictions) or predictions.positive is None:
+        return None
+    return rank(predictions.y_true == 1, predictions.y_score[:, 1], weights=predictions.weights)
 
 
-def _regression_numbers(predictions: RegressionPredictions, limit: int) -> dict[str, Any]:
+def _at_threshold(given: ReportInput, first: str, splits: Mapping[str, Any]) -> Predictions:
+    """The first split's predictions at the operating point that the report uses."""
+    predictions = given.splits[first]
+    if isinstance(predictions, RegressionPredictions):
+        raise PredictionsError(f"{first}: models and readers are compared on classes; this is a regression.")
+    threshold = splits[first]["threshold"]
+    return predictions if threshold is None else replace(predictions, threshold=threshold)
+
+
+def _regression_numbers(predictions: RegressionPredictions, limit: int, options: ReportOptions) -> dict[str, Any]:
     """MAE, RMSE, R² and the largest errors."""
-    scores = regression_scores(predictions.y_true, predictions.y_pred)
+    scores = regression_scores(predictions.y_true, predictions.y_pred, settings=options.intervals)
     error = predictions.y_pred - predictions.y_true
     largest = np.argsort(-np.abs(error), kind="stable")[:limit]
     return {
         "kind": "regression",
         "n": scores.n,
-        "mae": _estimate(scores.mae),
-        "rmse": _estimate(scores.rmse),
-        "r2": _estimate(scores.r2),
+        "mae": estimate_json(scores.mae),
+        "rmse": estimate_json(scores.rmse),
+        "r2": estimate_json(scores.r2),
         "largest_errors": [
             {
                 "id": str(predictions.ids[index]),
@@ -164,19 +173,8 @@ def _regression_numbers(predictions: RegressionPredictions, limit: int) -> dict[
     }
 
 
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    """An estimate as report.json holds it."""
-    return {
-        "estimate": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "method": "wilson" if estimate.low is not None else None,
-        "numerator": estimate.numerator,
-        "denominator": estimate.denominator,
-        "reason": estimate.reason,
-    }
+def _versions() -> dict[str, str]:
+    """What computed the numbers."""
+    import scipy
 
-
-def _average(average: Average) -> dict[str, Any]:
-    """An average as report.json holds it."""
-    return {"estimate": average.value, "classes": average.classes, "of": average.of, "reason": average.reason}
+    return {"python": sys.version.split()[0], "numpy": np.__version__, "scipy": scipy.__version__}

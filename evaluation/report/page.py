@@ -1,4 +1,4 @@
-"""A report as one HTML page that opens offline: styles and pictures inside, every name escaped, no script."""
+"""A report as one HTML page that opens offline: styles, pictures and script inside, every name escaped."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.report.tables import (
-    MAX_CLASSES_IN_DETAIL,
-    Table,
-    confusion_table,
-    mistakes_sentence,
-    mistakes_table,
-    split_tables,
+from evaluation.report import summary
+from evaluation.report.definitions import definitions
+from evaluation.report.explorer import explorer_data, has_plain_intervals, safe_json, script_hash
+from evaluation.report.headline import Group, Measure, headline, headline_groups, leading
+from evaluation.report.studies import (
+    analysis_table,
+    comparison_sentences,
+    models_table,
+    pairs_table,
+    readers_sentences,
+    readers_table,
 )
-from evaluation.report.words import Measure, decimal, headline, number, operating_point, signed
+from evaluation.report.tables import Table, confusion_table, is_detailed, mistakes_table, split_tables
+from evaluation.report.words import coverage, decimal, number, signed
 
 if TYPE_CHECKING:
     from evaluation.report import ReportContext
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
 
 THUMBNAIL = 160
 SMALL_IMAGE = 64
+LARGEST_SVG = 150_000
+_SCRIPTS = ("operating_point.js", "sorting.js")
 
 
 @dataclass(frozen=True)
@@ -50,32 +58,71 @@ class Thumbnail:
 
 
 @dataclass(frozen=True)
+class Study:
+    """A comparison of models, or of readers with the model.
+
+    Attributes:
+        sentences: What it shows, in words.
+        tables: Its numbers.
+        notes: What to keep in mind.
+        figures: See `Section`.
+    """
+
+    sentences: Sequence[str]
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    figures: Sequence[tuple[str, str, str, bool]]
+
+
+@dataclass(frozen=True)
 class Section:
     """One split as the page shows it.
 
     Attributes:
+        id: Name of its place on the page.
         name: The split's name.
         n: Number of examples.
-        operating_point: Which class is positive and when, or empty.
-        measures: The main numbers.
+        positive: The positive class, or None.
+        negative: The other class, or None.
+        summary: The split in sentences.
+        exploratory: A warning about the threshold, or empty.
+        leading: The numbers to see first.
+        groups: The main numbers.
+        has_intervals: Whether any of them has an interval.
+        explorer: What the explorer reads, as JSON that is safe in a page; None without one.
+        explorer_intervals: Whether the explorer gives intervals.
+        has_reader_points: Whether readers lie on the explorer's curve.
+        has_band: Whether that curve has a band.
         figures: (title, alternative text, data: address, whether it needs the full width) of each figure.
-        matrix: The confusion matrix as a table, or None.
-        tables: The other tables.
+        tables: The tables.
+        readers: Readers against the model, or None.
         mistakes_note: How many mistakes there are.
         thumbnails: The worst mistakes as pictures.
         mistakes: The worst mistakes as a table, where there are no pictures.
+        notes: Sentences about this split.
     """
 
+    id: str
     name: str
     n: int
-    operating_point: str
-    measures: Sequence[Measure]
+    positive: str | None
+    negative: str | None
+    summary: Sequence[str]
+    exploratory: str
+    leading: Sequence[Measure]
+    groups: Sequence[Group]
+    has_intervals: bool
+    explorer: str | None
+    explorer_intervals: bool
+    has_reader_points: bool
+    has_band: bool
     figures: Sequence[tuple[str, str, str, bool]]
-    matrix: Table | None
     tables: Sequence[Table]
+    readers: Study | None
     mistakes_note: str
     thumbnails: Sequence[Thumbnail]
     mistakes: Table
+    notes: Sequence[str]
 
 
 def render_page(
@@ -84,36 +131,39 @@ def render_page(
     """Fills the page's template.
 
     Args:
-        data: What `report_numbers` returned.
-        figures: The figures of each split.
+        data: What report.json holds.
+        figures: The figures by the split's name; those of a comparison under "comparison".
         context: Images and training curves.
 
     Returns:
         HTML that refers to nothing outside itself.
     """
-    import jinja2
+    from markupsafe import Markup
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("evaluation.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
-    sections = [_section(name, split, figures.get(name, ()), context) for name, split in data["splits"].items()]
+    sections = [
+        _section(f"split-{index}", name, data, figures.get(name, ()), context)
+        for index, name in enumerate(data["splits"], start=1)
+    ]
+    script = "\n".join(_read(name) for name in _SCRIPTS)
     curves = _data_address(context.training_curves, "image/png") if context.training_curves else ""
-    kinds = {split["kind"] for split in data["splits"].values()}
-    details = Table("Details", ("Detail", "Value"), list(data["details"].items()), text_columns=2)
-    return environment.get_template("template.html.j2").render(
+    page = _environment().get_template("template.html.j2")
+    return page.render(
         title=data["title"],
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script_hash(script)}",
+        style=Markup(_read("style.css")),
+        script=Markup(script),
+        level=coverage(data["confidence"]),
         sections=sections,
+        contents=_contents(data, sections, bool(curves)),
+        comparison=_comparison(data, figures),
         curves=curves,
         verdict=data["verdict"],
-        details=details,
+        checklist=_by_standard(data["checklist"]),
+        methods=data["methods"],
+        references=data["references"],
+        definitions=definitions(data),
+        details=Table("Details", ("Detail", "Value"), list(data["details"].items()), text_columns=2),
         notes=data["notes"],
-        kinds=kinds,
-        thresholded=any(split.get("positive") is not None for split in data["splits"].values()),
     )
 
 
@@ -146,22 +196,102 @@ def thumbnail_address(image: np.ndarray) -> tuple[str, bool]:
     return _data_address(buffer.getvalue(), "image/jpeg"), False
 
 
-def _section(name: str, split: Mapping[str, Any], figures: Sequence[RenderedFigure], context: ReportContext) -> Section:
+def _environment() -> Any:
+    """Templates that escape every value and refuse names that nobody gave."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("evaluation.report", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
+    return environment
+
+
+def _section(
+    address: str, name: str, data: Mapping[str, Any], figures: Sequence[RenderedFigure], context: ReportContext
+) -> Section:
     """Gathers what the page shows of one split."""
-    classification = split["kind"] == "classification"
-    detailed = classification and len(split["labels"]) <= MAX_CLASSES_IN_DETAIL
+    split, confidence = data["splits"][name], data["confidence"]
+    explorer = explorer_data(split, confidence)
+    two = split.get("positive") is not None
+    matrix = [confusion_table(split)] if is_detailed(split) else []
     return Section(
+        id=address,
         name=name,
         n=split["n"],
-        operating_point=operating_point(split),
-        measures=headline(split),
-        figures=[(f.title, f.alt, _data_address(f.svg, "image/svg+xml"), f.wide) for f in figures],
-        matrix=confusion_table(split) if detailed else None,
-        tables=split_tables(split),
-        mistakes_note=mistakes_sentence(split) if classification else "The examples with the largest absolute error.",
+        positive=split["positive"] if two else None,
+        negative=split["labels"][0] if two else None,
+        summary=summary.summary(split, confidence),
+        exploratory=summary.exploratory(split),
+        leading=leading(split),
+        groups=headline_groups(split),
+        has_intervals=any(measure.interval for measure in headline(split)),
+        explorer=_marked(explorer),
+        explorer_intervals=explorer is not None and has_plain_intervals(split),
+        has_reader_points=explorer is not None and bool(explorer["readers"]),
+        has_band=explorer is not None and explorer["band"] is not None,
+        figures=_shown(figures),
+        tables=[*matrix, *split_tables(split, confidence)],
+        readers=_readers(split, confidence),
+        mistakes_note=summary.mistakes(split),
         thumbnails=_thumbnails(split, context),
         mistakes=mistakes_table(split),
+        notes=split.get("notes", ()),
     )
+
+
+def _contents(data: Mapping[str, Any], sections: Sequence[Section], curves: bool) -> list[tuple[str, str]]:
+    """(address, name) of the page's parts; those of the first split in detail."""
+    first = sections[0]
+    parts = {
+        "numbers": True,
+        "explorer": first.explorer is not None,
+        "figures": bool(first.figures),
+        **{table.anchor: True for table in first.tables if table.anchor},
+        "readers": first.readers is not None,
+        "mistakes": True,
+    }
+    names = {"explorer": "Operating point", "matrix": "Confusion matrix"}
+    detailed = [(f"{first.id}-{key}", names.get(key, key.capitalize())) for key, shown in parts.items() if shown]
+    pages = {
+        "comparison": bool(data["comparison"]),
+        "training": curves or bool(data["verdict"]),
+        "checklist": bool(data["checklist"]),
+        "methods": bool(data["methods"]),
+        "definitions": True,
+    }
+    others = [(section.id, section.name) for section in sections[1:]]
+    return [*detailed, *others, *((key, key.capitalize()) for key, shown in pages.items() if shown)]
+
+
+def _comparison(data: Mapping[str, Any], figures: Mapping[str, Sequence[RenderedFigure]]) -> Study | None:
+    """The comparison of models, where there is one."""
+    comparison, confidence = data["comparison"], data["confidence"]
+    if not comparison:
+        return None
+    tables = [models_table(comparison, confidence), pairs_table(comparison, confidence)]
+    drawn = () if "comparison" in data["splits"] else figures.get("comparison", ())
+    return Study(comparison_sentences(comparison, confidence), tables, comparison["notes"], _shown(drawn))
+
+
+def _readers(split: Mapping[str, Any], confidence: float) -> Study | None:
+    """Readers against the model, where there are any."""
+    study = split.get("readers")
+    if not study:
+        return None
+    analysed = [analysis_table(study, confidence)] if study["analysis"] else []
+    tables = [readers_table(study, confidence), *analysed]
+    return Study(readers_sentences(study, confidence), tables, study["notes"], ())
+
+
+def _by_standard(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """The checklist's items by the standard that asks for them."""
+    standards = list(dict.fromkeys(item["standard"] for item in items))
+    return [(standard, [item for item in items if item["standard"] == standard]) for standard in standards]
 
 
 def _thumbnails(split: Mapping[str, Any], context: ReportContext) -> list[Thumbnail]:
@@ -180,6 +310,30 @@ def _thumbnails(split: Mapping[str, Any], context: ReportContext) -> list[Thumbn
             words = number(entry["truth"]), number(entry["predicted"]), f"error {signed(entry['error'])}"
         shown.append(Thumbnail(source, small, entry["id"], *words))
     return shown
+
+
+def _marked(explorer: Mapping[str, Any] | None) -> Any:
+    """The explorer's data as text that the template may put in as it is."""
+    from markupsafe import Markup
+
+    return None if explorer is None else Markup(safe_json(explorer))
+
+
+def _read(name: str) -> str:
+    """A text that lies beside this module, without white space around it."""
+    return resources.files("evaluation.report").joinpath(name).read_text(encoding="utf-8").strip()
+
+
+def _shown(figures: Sequence[RenderedFigure]) -> list[tuple[str, str, str, bool]]:
+    """Figures as the template takes them."""
+    return [(figure.title, figure.alt, _figure_address(figure), figure.wide) for figure in figures]
+
+
+def _figure_address(figure: RenderedFigure) -> str:
+    """A figure as vectors, or as pixels where many points would make the vectors large."""
+    if len(figure.svg) <= LARGEST_SVG:
+        return _data_address(figure.svg, "image/svg+xml")
+    return _data_address(figure.png, "image/png")
 
 
 def _data_address(content: bytes, kind: str) -> str:

@@ -5,49 +5,60 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.report.tables import MAX_CLASSES_IN_DETAIL, headline_table, mistakes_sentence
-from evaluation.report.words import counts, decimal, operating_point, percent
+from evaluation.report import summary
+from evaluation.report.studies import comparison_sentences, readers_sentences
+from evaluation.report.tables import Table, headline_table, is_detailed
+from evaluation.report.words import counts, decimal, percent
 
 
 def render_text(data: Mapping[str, Any]) -> str:
     """Draws the main numbers, and for several classes one line per class.
 
     Args:
-        data: What `report_numbers` returned.
+        data: What report.json holds.
 
     Returns:
         Text without a newline at its end.
     """
-    from tabulate import tabulate
-
     name, split = next(iter(data["splits"].items()))
+    confidence = data["confidence"]
     parts = [f"{data['title']}: {name}, n = {split['n']:,}"]
-    if operating_point(split):
-        parts.append(operating_point(split))
-    main = headline_table(split)
-    rows = [[cell.replace("\n", " ") for cell in row] for row in main.rows]
-    align = ("left", *["right"] * (len(main.header) - 1))
-    parts.append(tabulate(rows, main.header, tablefmt="simple", disable_numparse=True, colalign=align))
-    if split["kind"] == "classification" and 2 < len(split["labels"]) <= MAX_CLASSES_IN_DETAIL:
-        parts.append(_class_lines(split))
     if split["kind"] == "classification":
-        parts.append(mistakes_sentence(split).split(";")[0].rstrip(".") + ".")
+        found = [summary.population(split, confidence), summary.operating_point(split)]
+        parts += [text for text in [*found, summary.missing(split), summary.sampling(split)] if text]
+    if summary.exploratory(split):
+        parts.append(f"Exploratory. {summary.exploratory(split)}")
+    parts.append(_drawn(headline_table(split, confidence)))
+    if is_detailed(split) and len(split["labels"]) > 2:
+        parts.append(_drawn(_class_lines(split)))
+    if split.get("readers"):
+        parts += readers_sentences(split["readers"], confidence)
+    if data["comparison"]:
+        parts += comparison_sentences(data["comparison"], confidence)
+    if split["kind"] == "classification":
+        parts.append(summary.mistakes(split).split(";")[0].rstrip(".") + ".")
     return "\n\n".join(parts)
 
 
-def _class_lines(split: Mapping[str, Any]) -> str:
+def _class_lines(split: Mapping[str, Any]) -> Table:
     """One line per class with its most asked-for rates."""
-    from tabulate import tabulate
-
     header = ("Class", "Sensitivity", "Specificity", "Precision", "F1", "AUC", "Found")
     rows = [
         [
-            " ".join(entry["label"].split()),
+            entry["label"],
             *(percent(entry[rate]["estimate"]) for rate in ("sensitivity", "specificity", "precision")),
             *(decimal(entry[rate]["estimate"]) for rate in ("f1", "auc")),
             counts(entry["sensitivity"]),
         ]
         for entry in split["per_class"]
     ]
-    align = ("left", *["right"] * (len(header) - 1))
-    return tabulate(rows, header, tablefmt="simple", disable_numparse=True, colalign=align)
+    return Table("Classes", header, rows)
+
+
+def _drawn(table: Table) -> str:
+    """A table with spaces, every cell on one line."""
+    from tabulate import tabulate
+
+    rows = [[" ".join(str(cell).split()) for cell in row] for row in table.rows]
+    align = ["left" if table.is_text(index) else "right" for index in range(len(table.header))]
+    return tabulate(rows, table.header, tablefmt="simple", disable_numparse=True, colalign=align)

@@ -1,31 +1,40 @@
-"""Numbers as a reader meets them: rounded, with their interval and counts, and said in a sentence."""
+"""Numbers as a reader meets them: rounded the same way in every format, never to a certainty that is not there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 UNDEFINED = "undefined"
+INFINITE = "∞"
+METHOD_NAMES = {
+    "wilson": "Wilson",
+    "wilson-on-groups": "Wilson, on groups",
+    "clopper-pearson": "Clopper–Pearson",
+    "wilson-effective": "Wilson, effective n",
+    "wilson-f1": "Wilson, for F1",
+    "clopper-pearson-f1": "Clopper–Pearson, for F1",
+    "mover": "MOVER",
+    "log": "log method",
+    "log-haldane": "log, + 0.5 per cell",
+    "logit": "logit method",
+    "logit-adjusted": "logit, adjusted",
+    "delong": "DeLong",
+    "delong-logit": "DeLong, logit",
+    "obuchowski": "Obuchowski",
+    "bootstrap": "bootstrap",
+    "basic-bootstrap": "basic bootstrap",
+    "cluster-bootstrap": "cluster bootstrap",
+    "basic-cluster-bootstrap": "basic cluster bootstrap",
+    "linearised": "linearised",
+    "cluster-linearised": "linearised, by group",
+    "wald": "Wald",
+    "newcombe": "Newcombe",
+    "obuchowski-rockette": "Obuchowski–Rockette",
+}
 
-
-@dataclass(frozen=True)
-class Measure:
-    """One line of a headline.
-
-    Attributes:
-        name: What is measured.
-        value: The estimate, rounded.
-        interval: The interval, rounded; empty where there is none.
-        counts: "k of n"; empty where there is none.
-        meaning: One plain sentence.
-    """
-
-    name: str
-    value: str
-    interval: str
-    counts: str
-    meaning: str
+Show = Callable[[float | None], str]
 
 
 def percent(value: float | None) -> str:
@@ -36,14 +45,26 @@ def percent(value: float | None) -> str:
         return ">99.9%"
     if 0 < value < 0.0005:
         return "<0.1%"
-    return f"{100 * value:.1f}%"
+    return f"{100 * value:.1f}%".replace("-", "−")
 
 
 def decimal(value: float | None) -> str:
     """A number such as an AUC with three decimals; never rounded to 1 where it is below."""
     if value is None:
         return UNDEFINED
-    return ">0.999" if 0.9995 <= value < 1 else f"{value:.3f}"
+    return ">0.999" if 0.9995 <= value < 1 else f"{value:.3f}".replace("-", "−")
+
+
+def ratio(value: float | None) -> str:
+    """A likelihood or odds ratio with about three significant digits."""
+    if value is None:
+        return UNDEFINED
+    if math.isinf(value):
+        return INFINITE
+    if 0 < value < 0.001:
+        return "<0.001"
+    digits = next((d for limit, d in ((100, 0), (10, 1), (1, 2)) if value >= limit), 3)
+    return f"{value:,.{digits}f}"
 
 
 def number(value: float | None) -> str:
@@ -56,158 +77,103 @@ def signed(value: float) -> str:
     return f"{value:+.4g}".replace("-", "−")
 
 
-def interval(estimate: Mapping[str, Any]) -> str:
-    """Interval of a proportion, as "93.2 to 98.1%"."""
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return UNDEFINED if value is None else f"{100 * value:+.1f}".replace("-", "−")
+
+
+def signed_decimal(value: float | None) -> str:
+    """A difference of areas with three decimals and its sign."""
+    return UNDEFINED if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def score(value: float | None) -> str:
+    """A threshold with six significant digits; None stands for one above every score."""
+    return INFINITE if value is None else f"{value:g}"
+
+
+def p_value(value: float | None) -> str:
+    """A p value with two significant digits, at most three decimals."""
+    if value is None:
+        return ""
+    if value < 0.001:
+        return "<0.001"
+    return f"{value:.3f}" if value < 0.095 else (f"{value:.2f}" if value < 0.995 else ">0.99")
+
+
+def p_sentence(value: float | None) -> str:
+    """A p value inside a sentence, such as "p = 0.04" or "p < 0.001"."""
+    shown = p_value(value)
+    return f"p {shown[0]} {shown[1:]}" if shown[:1] in ("<", ">") else f"p = {shown}"
+
+
+def count(value: float) -> str:
+    """A number of examples; a sum of weights keeps one decimal."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def value_of(estimate: Mapping[str, Any], show: Show) -> str:
+    """The estimate, rounded; infinite and undefined ones as such."""
+    if is_infinite(estimate):
+        return INFINITE
+    return show(estimate["estimate"])
+
+
+def is_infinite(estimate: Mapping[str, Any]) -> bool:
+    """Whether a number is infinite rather than undefined, which JSON has no word for."""
+    return estimate["estimate"] is None and str(estimate["reason"]).startswith("infinite")
+
+
+def interval(estimate: Mapping[str, Any], show: Show = percent) -> str:
+    """Interval of an estimate, as "93.2 to 98.1%"."""
     if estimate["low"] is None:
         return ""
-    return f"{percent(estimate['low']).rstrip('%')} to {percent(estimate['high'])}"
+    high = INFINITE if estimate["high"] is None else show(estimate["high"])
+    return f"{show(estimate['low']).rstrip('%')} to {high}"
+
+
+def bracketed(estimate: Mapping[str, Any], show: Show = percent) -> str:
+    """Interval of an estimate inside a table's cell, as "93.2–98.1"."""
+    shown = interval(estimate, show)
+    separator = " to " if "−" in shown or "+" in shown else "–"
+    return shown.rstrip("%").replace(" to ", separator)
 
 
 def counts(estimate: Mapping[str, Any]) -> str:
     """Numerator and denominator, as "40 of 42"."""
-    if estimate["numerator"] is None:
+    if estimate.get("numerator") is None or estimate.get("denominator") is None:
         return ""
-    return f"{estimate['numerator']:,} of {estimate['denominator']:,}"
+    return f"{count(estimate['numerator'])} of {count(estimate['denominator'])}"
 
 
-def operating_point(split: Mapping[str, Any]) -> str:
-    """Which class is positive and when an example is called so; empty without a positive class."""
-    if split.get("positive") is None:
-        return ""
-    positives = split["per_class"][1]["support"]
-    share = f" ({percent(positives / split['n'])})" if split["n"] else ""
-    return (
-        f"Positive class: {split['positive']}, the condition looked for; present in {positives:,} of "
-        f"{split['n']:,}{share}. An example is called positive where its score is at least {split['threshold']:g}."
-    )
+def method_name(method: str | None) -> str:
+    """A method's name as a reader knows it."""
+    return "" if method is None else METHOD_NAMES.get(method, method.replace("-", " "))
 
 
-def headline(split: Mapping[str, Any]) -> list[Measure]:
-    """The main numbers of a split.
-
-    Args:
-        split: One split of `report_numbers`.
-
-    Returns:
-        Measures in the order of the page.
-    """
-    if split["kind"] == "regression":
-        return _regression_headline(split)
-    if split["positive"] is None:
-        return [_accuracy(split), *_average_headline(split)]
-    return [_accuracy(split), *_binary_headline(split)]
+def coverage(confidence: float) -> str:
+    """The level of an interval, such as "95%"."""
+    return f"{100 * confidence:g}%"
 
 
-def _accuracy(split: Mapping[str, Any]) -> Measure:
-    """Accuracy with its interval."""
-    right = split["accuracy"]
-    return _share("Accuracy", right, f"Of {split['n']:,} examples, {_were(right['numerator'])} classified correctly.")
+def sentence(text: str) -> str:
+    """Text that begins with a capital and ends with a full stop."""
+    plain = str(text).strip()
+    return plain[:1].upper() + plain[1:] + ("" if plain[-1:] in ".!?" else ".")
 
 
-def _binary_headline(split: Mapping[str, Any]) -> list[Measure]:
-    """Rates of the positive class, each with a sentence."""
-    rates, (negative, positive) = split["per_class"][1], split["labels"]
-    ill, well = rates["tp"] + rates["fn"], rates["fp"] + rates["tn"]
-    called, cleared = rates["tp"] + rates["fp"], rates["fn"] + rates["tn"]
-    texts = {
-        "sensitivity": (
-            "Sensitivity (recall)",
-            f"Of {ill:,} truly {positive}, {_were(rates['tp'])} called {positive}.",
-        ),
-        "specificity": ("Specificity", f"Of {well:,} truly {negative}, {_were(rates['tn'])} called {negative}."),
-        "precision": (
-            "Precision (PPV)",
-            f"Of {called:,} called {positive}, {rates['tp']:,} truly {_be(rates['tp'])}. "
-            f"This depends on how common {positive} is among the examples.",
-        ),
-        "npv": (
-            "Negative predictive value (NPV)",
-            f"Of {cleared:,} called {negative}, {rates['tn']:,} truly {_be(rates['tn'])}.",
-        ),
-        "false_positive_rate": (
-            "Type I error rate",
-            f"False alarms: of {well:,} truly {negative}, {_were(rates['fp'])} called {positive}.",
-        ),
-        "false_negative_rate": (
-            "Type II error rate",
-            f"Missed cases: of {ill:,} truly {positive}, {_were(rates['fn'])} called {negative}.",
-        ),
-    }
-    shares = [_share(name, rates[key], meaning) for key, (name, meaning) in texts.items()]
-    return [*shares, *_positive_decimals(rates, negative, positive)]
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names joined as in a sentence; the rest are counted."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + (names[-1] if names else "")
 
 
-def _positive_decimals(rates: Mapping[str, Any], negative: str, positive: str) -> list[Measure]:
-    """F1 and AUC of the positive class, which have no interval yet."""
-    f1, auc = rates["f1"], rates["auc"]
-    chance = f"The chance that a random {positive} example scores above a random {negative} one."
-    return [
-        Measure(
-            "F1 score", decimal(f1["estimate"]), "", "", _or_reason(f1, "Harmonic mean of sensitivity and precision.")
-        ),
-        Measure("Area under the ROC curve (AUC)", decimal(auc["estimate"]), "", "", _or_reason(auc, chance)),
-    ]
-
-
-def _average_headline(split: Mapping[str, Any]) -> list[Measure]:
-    """Macro averages, for more than two classes."""
-    macro = split["averages"]["macro"]
-    texts = {
-        "sensitivity": ("Sensitivity (recall), macro", percent, "How many of a class are found, each class alike."),
-        "specificity": (
-            "Specificity, macro",
-            percent,
-            "How many of the other classes are left alone, each class alike.",
-        ),
-        "precision": ("Precision, macro", percent, "How often a predicted class is right, each class alike."),
-        "f1": ("F1 score, macro", decimal, "The harmonic mean of sensitivity and precision, each class alike."),
-        "auc": ("AUC, macro", decimal, "The chance that an example of a class scores above one of another."),
-    }
-    return [
-        Measure(name, show(macro[key]["estimate"]), "", _over(macro[key]), _or_reason(macro[key], meaning))
-        for key, (name, show, meaning) in texts.items()
-    ]
-
-
-def _regression_headline(split: Mapping[str, Any]) -> list[Measure]:
-    """MAE, RMSE, R² and n."""
-    texts = {
-        "mae": (
-            "Mean absolute error (MAE)",
-            "How far a prediction lies from the truth on average, in the target's unit.",
-        ),
-        "rmse": ("Root mean squared error (RMSE)", "As MAE, but large errors weigh more."),
-        "r2": ("Coefficient of determination (R²)", "1 is perfect; 0 is no better than always predicting the mean."),
-    }
-    over = f"{split['n']:,} examples"
-    return [
-        Measure(name, number(split[key]["estimate"]), "", over, _or_reason(split[key], meaning))
-        for key, (name, meaning) in texts.items()
-    ]
-
-
-def _share(name: str, estimate: Mapping[str, Any], meaning: str) -> Measure:
-    """A proportion as a measure."""
-    return Measure(
-        name, percent(estimate["estimate"]), interval(estimate), counts(estimate), _or_reason(estimate, meaning)
-    )
-
-
-def _or_reason(estimate: Mapping[str, Any], meaning: str) -> str:
-    """The meaning, or why the number is undefined."""
-    return meaning if estimate["estimate"] is not None else f"Undefined: {estimate['reason']}."
-
-
-def _over(average: Mapping[str, Any]) -> str:
-    """Over how many classes an average runs."""
-    return f"{average['classes']} of {average['of']} classes"
-
-
-def _were(count: int) -> str:
+def were(number_of: float) -> str:
     """A count with its verb."""
-    return f"{count:,} {'was' if count == 1 else 'were'}"
+    return f"{count(number_of)} {'was' if number_of == 1 else 'were'}"
 
 
-def _be(count: int) -> str:
-    """The verb of a count."""
-    return "is" if count == 1 else "are"
+def plural(number_of: float, noun: str) -> str:
+    """A count with its noun, such as "1 group" or "2 groups"."""
+    return f"{count(number_of)} {noun}{'' if number_of == 1 else 's'}"

@@ -225,7 +225,7 @@ def test_a_missing_required_field_is_named(capsys):
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        (KeyError("a"), 1, "error: 'a'\n"),
+        (KeyError("a"), 2, "error: 'a'\n"),
         (FileNotFoundError(errno.ENOENT, "No such file", "a.csv"), 1, "error: a.csv: No such file\n"),
         (
             OSError(errno.ENOSPC, "No space left", "a.csv"),

@@ -11,21 +11,27 @@ THREE = "id,y_true,p_a,p_b,p_c\nx,a,0.5,0.25,0.25\n"
 REFUSALS = {
     "nan": (
         THREE + "y,a,nan,0.5,0.5\n",
-        ", row 3, column p_a: received 'nan', which is NaN; expected a number from 0 to 1",
+        ", row 3, column p_a: received 'nan', which is NaN; expected a number from 0 to 1. Give a number, or set --missing exclude or --missing worst-case",
     ),
-    "empty cell": (THREE + "y,a,,0.5,0.5\n", ", row 3, column p_a: the cell is empty; expected a number from 0 to 1"),
-    "short row": (THREE + "y,a,0.5,0.5\n", ", row 3, column p_c: the cell is empty; expected a number from 0 to 1"),
+    "empty cell": (
+        THREE + "y,a,,0.5,0.5\n",
+        ", row 3, column p_a: the cell is empty; expected a number from 0 to 1. Give a number, or set --missing exclude or --missing worst-case",
+    ),
+    "short row": (
+        THREE + "y,a,0.5,0.5\n",
+        ", row 3, column p_c: the cell is empty; expected a number from 0 to 1. Give a number, or set --missing exclude or --missing worst-case",
+    ),
     "infinite": (
         THREE + "y,a,inf,0.5,0.5\n",
         ", row 3, column p_a: received 'inf', which is infinite; expected a number from 0 to 1",
     ),
     "above 1": (
         THREE + "y,a,0,0,1.5\n",
-        ", row 3, column p_c: received '1.5', which is out of range; expected a number from 0 to 1",
+        ", row 3, column p_c: received '1.5', which is out of range; expected a number from 0 to 1. If these are logits, declare them with --logits",
     ),
     "below 0": (
         THREE + "y,a,-0.1,0.1,1\n",
-        ", row 3, column p_a: received '-0.1', which is out of range; expected a number from 0 to 1",
+        ", row 3, column p_a: received '-0.1', which is out of range; expected a number from 0 to 1. If these are logits, declare them with --logits",
     ),
     "text": (
         THREE + "y,a,0,high,1\n",
@@ -37,7 +43,7 @@ REFUSALS = {
     ),
     "sum": (
         THREE + "y,a,0.5,0.3,0.3\n",
-        ", row 3, columns p_a … p_c: the scores sum to 1.1; expected 1 within 0.001. Give probabilities, not logits or percentages",
+        ", row 3, columns p_a … p_c: the scores sum to 1.1; expected 1 within 0.001. Give probabilities, not percentages; if these are logits, declare them with --logits",
     ),
     "unknown label": (
         THREE + "y,z,0,0,1\n",
@@ -49,11 +55,11 @@ REFUSALS = {
     ),
     "empty truth": (
         THREE + "y,,0,0,1\n",
-        ", row 3, column y_true: the cell is empty; expected a value. Fill the cell or remove the row",
+        ", row 3, column y_true: the cell is empty; expected a value. Fill the cell or remove the row, or set --missing exclude",
     ),
     "blank line": (
         THREE + "\ny,a,0,0,1\n",
-        ", row 3, column y_true: the cell is empty; expected a value. Fill the cell or remove the row",
+        ", row 3, column y_true: the cell is empty; expected a value. Fill the cell or remove the row, or set --missing exclude",
     ),
     "duplicate id": (
         THREE + "y,a,0,0,1\nx,b,0,0,1\n",
@@ -109,7 +115,7 @@ REFUSALS = {
     ),
     "decision function": (
         "y_true,y_pred,y_score\n0,0,-2.5\n1,1,0.8\n",
-        ", row 2, column y_score: received '-2.5', which is out of range; expected a number from 0 to 1",
+        ", row 2, column y_score: received '-2.5', which is out of range; expected a number from 0 to 1. If these are logits, declare them with --logits",
     ),
     "one column of a third class": (
         "y_true,p_2\n0,0.2\n1,0.8\n",
@@ -166,5 +172,7 @@ def test_a_missing_file_a_folder_and_another_format_are_refused(tmp_path):
     missing = tmp_path / "missing.csv"
     assert refusal(missing) == f"{missing}: no such file. Expected a CSV file of predictions; check the path"
     assert refusal(tmp_path) == f"{tmp_path}: is a folder. Expected a CSV file of predictions"
-    other = tmp_path / "a.parquet"
-    assert refusal(other) == f"{other}: expected a CSV file, received '.parquet'. Save it as CSV in UTF-8."
+    other = tmp_path / "a.xlsx"
+    other.write_bytes(b"PK")
+    message = "expected a CSV, Parquet or NPZ file, received '.xlsx'. Save it as CSV in UTF-8"
+    assert refusal(other) == f"{other}: {message}"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from evaluation.intervals import IntervalSettings
 from evaluation.regression import regression_scores
 
 
@@ -37,3 +38,42 @@ def test_no_examples_leave_everything_undefined():
 def test_different_shapes_are_refused():
     with pytest.raises(ValueError, match=r"^y_true and y_pred must have one shape. Received: \(2,\) and \(1,\).$"):
         regression_scores(np.zeros(2), np.zeros(1))
+
+
+def noisy(n=400, seed=1):
+    rng = np.random.default_rng(seed)
+    y_true = rng.normal(10, 3, n)
+    return y_true, y_true + rng.normal(0.5, 1, n)
+
+
+def test_intervals_equal_a_loop_over_scikit_learn():
+    y_true, y_pred = noisy(200)
+    rng = np.random.default_rng(0)
+    rows = [rng.integers(0, 200, 200) for _ in range(500)]
+    found = regression_scores(y_true, y_pred)
+    for name, score in (
+        ("mae", metrics.mean_absolute_error),
+        ("rmse", metrics.root_mean_squared_error),
+        ("r2", metrics.r2_score),
+    ):
+        one = getattr(found, name)
+        expected = np.quantile([score(y_true[row], y_pred[row]) for row in rows], [0.025, 0.975])
+        assert (one.low, one.high) == pytest.approx(tuple(expected), abs=0.12 * (one.high - one.low))
+        assert one.method == "bootstrap"
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(2000) // 2])
+def test_the_delta_method_agrees_with_the_bootstrap(groups):
+    y_true, y_pred = noisy(2000)
+    drawn = regression_scores(y_true, y_pred, groups=groups)
+    derived = regression_scores(y_true, y_pred, groups=groups, settings=IntervalSettings(most_resampled=1))
+    for name in ("mae", "rmse", "r2"):
+        one, other = getattr(drawn, name), getattr(derived, name)
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=0.1 * (other.high - other.low))
+        assert other.method == ("linearised" if groups is None else "cluster-linearised")
+
+
+def test_perfect_predictions_have_a_value_and_a_note_instead_of_an_interval():
+    found = regression_scores(np.arange(20.0), np.arange(20.0))
+    assert (found.rmse.value, found.rmse.low, found.r2.value) == (0, None, 1)
+    assert found.rmse.note == "no interval: every resample gives the same value"
