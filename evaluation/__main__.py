@@ -49,7 +49,7 @@ def evaluate_file(config: EvaluateConfig) -> int:
     report = write_report(
         splits,
         config.output_dir,
-        title=config.title or (config.predictions.stem if config.compare else f"Evaluation of {config.predictions.name}"),
+        title=config.shown_title,
         context=context,
         options=config.options,
         compared={path.stem: _read_classes(config, path) for path in config.compare},

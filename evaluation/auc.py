@@ -17,6 +17,8 @@ BLOCKS_PER_CHUNK = 1 << 13
 # Variances below are rounding alone.
 NEGLIGIBLE = 1e-24
 Block = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+FEW_EXAMPLES = 30
+HIGH_AREA = 0.9
 
 
 def auc_estimate(
@@ -60,7 +62,7 @@ def auc_estimate(
     if caution:
         return replace(estimate, note=f"no interval: {caution}")
     if weights is None and groups is None:
-        return with_interval(estimate, _variance_of(sums, ranking), settings.auc, settings)
+        return _with_caution(with_interval(estimate, _variance_of(sums, ranking), settings.auc, settings), ranking)
     if len(positive) <= settings.most_resampled:
         sample = sort_examples(positive, y_score, weights)
         replicates = np.concatenate([bootstrap_areas(sample, counts) for counts in resampled(sample, groups, settings)])
@@ -69,6 +71,15 @@ def auc_estimate(
     influence = influence_by_example(area_influence(ranking), ranking, positive, y_score, weights)
     method = "linearised" if groups is None else "cluster-linearised"
     return with_interval(estimate, linearised_variance(influence, positive, groups), method, settings)
+
+
+def _with_caution(estimate: Estimate, ranking: Ranking) -> Estimate:
+    """Tells where DeLong's plain interval is known to be too narrow (benchmarks/results/coverage.md)."""
+    few = min(ranking.positives, ranking.negatives) < FEW_EXAMPLES
+    if estimate.method != "delong" or estimate.value is None or not (few or estimate.value > HIGH_AREA):
+        return estimate
+    where = f"fewer than {FEW_EXAMPLES} positives or negatives" if few else f"an area above {HIGH_AREA:g}"
+    return replace(estimate, note=f"with {where}, DeLong's plain interval is too narrow; delong-logit covers better")
 
 
 def with_interval(estimate: Estimate, variance: float, method: str, settings: IntervalSettings) -> Estimate:

@@ -76,8 +76,8 @@ def run_main(main_function: Callable[[], int | None], *, user_errors: tuple[type
         user_errors: Error classes whose message is meant for the user, such as PredictionsError.
 
     Returns:
-        0 or the command's own code; 2 after an error of the user's input, 1 after one of the operating system, 130 after
-        Ctrl-C.
+        0 or the command's own code; 2 after an error of the user's input, 1 after one of the operating system, 130
+        after Ctrl-C.
     """
     try:
         return main_function() or 0

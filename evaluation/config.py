@@ -50,3 +50,8 @@ class EvaluateConfig(ReportSettings):
     def output_dir(self) -> Path:
         """Where the report goes."""
         return self.output or self.predictions.with_name(f"{self.predictions.stem}-report")
+
+    @property
+    def shown_title(self) -> str:
+        """Heading of the report, which also names the model where several are compared."""
+        return self.title or (self.predictions.stem if self.compare else f"Evaluation of {self.predictions.name}")

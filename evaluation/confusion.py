@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from evaluation.intervals import Estimate, Method, proportion
 
 MEASURES = (
     "sensitivity",
@@ -123,99 +120,3 @@ def frequent_confusions(matrix: np.ndarray, limit: int = 10) -> list[tuple[int, 
     order = np.argsort(-mistakes, axis=None, kind="stable")[:limit]
     cells = [(int(flat // len(matrix)), int(flat % len(matrix))) for flat in order]
     return [(row, column, mistakes[row, column].item()) for row, column in cells if mistakes[row, column] > 0]
-
-
-# What the report of schema 1 uses; to be deleted with it.
-
-RATES = ("sensitivity", "specificity", "precision", "npv", "f1", "false_positive_rate", "false_negative_rate")
-
-
-@dataclass(frozen=True)
-class Average:
-    """A rate averaged over classes.
-
-    Attributes:
-        value: The average; None where no class defines the rate.
-        classes: Number of classes averaged over.
-        of: Number of classes.
-        reason: Why the value is undefined, or None.
-    """
-
-    value: float | None
-    classes: int
-    of: int
-    reason: str | None = None
-
-
-def class_rates(counts: Counts, *, confidence: float = 0.95, method: Method = "wilson") -> dict[str, Estimate]:
-    """The rates of one class against the rest, each with interval, numerator and denominator.
-
-    Args:
-        counts: The class' counts.
-        confidence: Coverage of the intervals.
-        method: See `proportion`.
-
-    Returns:
-        One estimate for each of `RATES`. F1 = 2TP/(2TP + FP + FN) has no interval: it is no proportion of examples.
-    """
-    tp, fp, fn, tn = counts.tp, counts.fp, counts.fn, counts.tn
-    fractions = {
-        "sensitivity": (tp, tp + fn, "no positive examples"),
-        "specificity": (tn, tn + fp, "no negative examples"),
-        "precision": (tp, tp + fp, "never predicted"),
-        "npv": (tn, tn + fn, "always predicted"),
-        "false_positive_rate": (fp, fp + tn, "no negative examples"),
-        "false_negative_rate": (fn, fn + tp, "no positive examples"),
-    }
-    rates = {
-        name: proportion(numerator, denominator, confidence=confidence, method=method, reason=reason)
-        for name, (numerator, denominator, reason) in fractions.items()
-    }
-    rates["f1"] = f1_score(counts)
-    return {name: rates[name] for name in RATES}
-
-
-def f1_score(counts: Counts) -> Estimate:
-    """F1 = 2TP/(2TP + FP + FN), undefined where the class never occurs and is never predicted."""
-    denominator = 2 * counts.tp + counts.fp + counts.fn
-    if denominator == 0:
-        return Estimate(None, numerator=0, denominator=0, reason="neither present nor predicted")
-    return Estimate(2 * counts.tp / denominator, numerator=2 * counts.tp, denominator=denominator)
-
-
-def accuracy(matrix: np.ndarray, *, confidence: float = 0.95, method: Method = "wilson") -> Estimate:
-    """Share of examples on the diagonal."""
-    return proportion(int(np.trace(matrix)), int(matrix.sum()), confidence=confidence, method=method)
-
-
-def average_rates(per_class: Sequence[dict[str, Estimate]], counts: Sequence[Counts]) -> dict[str, dict[str, Average]]:
-    """Macro, micro and weighted averages of every rate.
-
-    Macro: the mean over classes, each alike. Weighted: the mean by support. Both leave out classes where the rate is
-    undefined and say over how many they run. Micro: the rate of the summed counts.
-
-    Args:
-        per_class: Rates per class.
-        counts: Counts per class, in the same order.
-
-    Returns:
-        {"macro" | "micro" | "weighted": {rate: Average}}.
-    """
-    support = np.array([one.support for one in counts], dtype=np.float64)
-    total = Counts(*(sum(getattr(one, name) for one in counts) for name in ("tp", "fp", "fn", "tn")))
-    micro = class_rates(total)
-    k = len(counts)
-    return {
-        "macro": {rate: _mean([c[rate].value for c in per_class], np.ones(k)) for rate in RATES},
-        "micro": {rate: Average(micro[rate].value, k, k, micro[rate].reason) for rate in RATES},
-        "weighted": {rate: _mean([c[rate].value for c in per_class], support) for rate in RATES},
-    }
-
-
-def _mean(values: Sequence[float | None], weights: np.ndarray) -> Average:
-    """Weighted mean over the defined values."""
-    defined = [index for index, value in enumerate(values) if value is not None]
-    if not defined or weights[defined].sum() == 0:
-        return Average(None, 0, len(values), "undefined for every class")
-    mean = float(np.average([values[index] for index in defined], weights=weights[defined]))
-    return Average(mean, len(defined), len(values))

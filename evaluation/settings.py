@@ -63,7 +63,8 @@ def _docstring_lines(config_class: type) -> dict[str, str]:
     import docstring_parser
 
     lines: dict[str, str] = {}
-    for entry in docstring_parser.parse(config_class.__doc__ or "").params if dataclasses.is_dataclass(config_class) else ():
+    text = config_class.__doc__ or "" if dataclasses.is_dataclass(config_class) else ""
+    for entry in docstring_parser.parse(text).params:
         for name in entry.arg_name.split(","):
             lines[name.strip()] = " ".join((entry.description or "").split())
     return lines

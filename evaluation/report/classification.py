@@ -9,6 +9,7 @@ import numpy as np
 from evaluation.auc import auc_estimate
 from evaluation.average_precision import average_precision
 from evaluation.calibration import brier_score, expected_calibration_error, log_loss
+from evaluation.class_rankings import class_rankings
 from evaluation.confusion import MEASURES, frequent_confusions
 from evaluation.diagnostic import DecisionSample
 from evaluation.intervals import Estimate
@@ -21,7 +22,7 @@ from evaluation.multiclass import (
 )
 from evaluation.options import ReportOptions
 from evaluation.predictions import Missing, Predictions
-from evaluation.ranking import Ranking
+from evaluation.ranking import Ranking, opposite
 from evaluation.report.binary import NOTHING_BINARY, binary_numbers
 from evaluation.report.serialise import estimate_json, optional_json, plain
 from evaluation.subgroups import subgroup_rows
@@ -54,6 +55,7 @@ def classification_numbers(
     sample = DecisionSample(
         p.y_true, p.y_pred, len(p.labels), groups=p.groups, weights=p.weights, settings=settings
     )
+    rankings = _rankings(p, ranking)
     numbers = {
         "kind": "classification",
         "n": len(p),
@@ -65,8 +67,8 @@ def classification_numbers(
         **{name: estimate_json(value) for name, value in sample.overall().items()},
         **_probability_numbers(p, options),
         "confusion_matrix": [[plain(cell) for cell in row] for row in sample.matrix.tolist()],
-        "per_class": _per_class(p, sample, ranking, options),
-        "averages": _averages(p, sample, options),
+        "per_class": _per_class(p, sample, ranking, rankings, options),
+        "averages": _averages(p, sample, rankings, options),
         "frequent_confusions": _confusions(sample.matrix, p.labels),
         "subgroups": _subgroups(p, options),
         "readers": None,
@@ -76,6 +78,13 @@ def classification_numbers(
     if ranking is None or point is None:
         return numbers | NOTHING_BINARY
     return numbers | binary_numbers(p, ranking, point, sample, options)
+
+
+def _rankings(p: Predictions, ranking: Ranking | None) -> list[Ranking]:
+    """The scores of every class, each sorted once."""
+    if ranking is None:
+        return class_rankings(p.y_true, p.y_score, weights=p.weights)
+    return [opposite(ranking), ranking]
 
 
 def _missing(missing: Missing | None) -> dict[str, Any] | None:
@@ -103,11 +112,11 @@ def _probability_numbers(p: Predictions, options: ReportOptions) -> dict[str, An
 
 
 def _per_class(
-    p: Predictions, sample: DecisionSample, ranking: Ranking | None, options: ReportOptions
+    p: Predictions, sample: DecisionSample, ranking: Ranking | None, rankings: list[Ranking], options: ReportOptions
 ) -> list[dict[str, Any]]:
     """Every class against the rest."""
     matrix, total = sample.matrix, sample.matrix.sum()
-    areas, precisions = _rank_numbers(p, ranking, options)
+    areas, precisions = _rank_numbers(p, ranking, rankings, options)
     rows = []
     for index, label in enumerate(p.labels):
         tp, support, called = matrix[index, index], matrix[index].sum(), matrix[:, index].sum()
@@ -123,22 +132,27 @@ def _per_class(
 
 
 def _rank_numbers(
-    p: Predictions, ranking: Ranking | None, options: ReportOptions
+    p: Predictions, ranking: Ranking | None, rankings: list[Ranking], options: ReportOptions
 ) -> tuple[list[Estimate], list[Estimate]]:
     """AUC and average precision of every class; two classes share the AUC of the positive one's score."""
     shared: dict[str, Any] = {"weights": p.weights, "groups": p.groups, "settings": options.intervals}
     if ranking is None:
+        shared["rankings"] = rankings
         areas = one_vs_rest_auc(p.y_true, p.y_score, **shared)
         return areas, one_vs_rest_average_precision(p.y_true, p.y_score, **shared)
     positive = p.y_true == 1
     area = auc_estimate(positive, p.y_score[:, 1], ranking=ranking, **shared)
     mine = average_precision(positive, p.y_score[:, 1], ranking=ranking, **shared)
-    return [area, area], [average_precision(~positive, p.y_score[:, 0], **shared), mine]
+    other = average_precision(~positive, 1 - p.y_score[:, 1], ranking=opposite(ranking), **shared)
+    return [area, area], [other, mine]
 
 
-def _averages(p: Predictions, sample: DecisionSample, options: ReportOptions) -> dict[str, Any]:
+def _averages(
+    p: Predictions, sample: DecisionSample, rankings: list[Ranking], options: ReportOptions
+) -> dict[str, Any]:
     """Macro, micro and weighted averages with their intervals."""
     shared: dict[str, Any] = {"weights": p.weights, "groups": p.groups, "settings": options.intervals}
+    shared["rankings"] = rankings
     areas = average_auc(p.y_true, p.y_score, **shared)
     precisions = average_average_precision(p.y_true, p.y_score, **shared)
     return {

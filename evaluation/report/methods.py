@@ -60,20 +60,21 @@ _INTERVALS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     ),
     (
         ("basic-bootstrap", "basic-cluster-bootstrap"),
-        "The expected calibration error, which resampling biases upwards, has the basic bootstrap interval ({resamples})",
+        "The expected calibration error, which resampling biases upwards, has the basic bootstrap interval "
+        "({resamples})",
         ("bootstrap",),
     ),
     (
         ("linearised",),
         "Averages over classes, and with more than about 100,000 examples all numbers that would be resampled, have "
-        "normal intervals from their linearised variance (delta method), on the logit scale where that is customary, as "
-        "for average precision",
+        "normal intervals from their linearised variance (delta method), on the logit scale where that is customary, "
+        "as for average precision",
         ("boyd",),
     ),
     (
         ("cluster-linearised",),
-        "Numbers marked as linearised by group have normal intervals from a linearised variance, in which the influence "
-        "of the examples is summed within each group",
+        "Numbers marked as linearised by group have normal intervals from a linearised variance, in which the "
+        "influence of the examples is summed within each group",
         ("obuchowski-clustered",),
     ),
     (

@@ -78,7 +78,12 @@ function share(part, whole) {
 
 function countsAt(data, index) {
   const tp = data.tp[index], fp = data.fp[index];
-  return { tp, fp, fn: data.positives - tp, tn: data.negatives - fp };
+  return { tp, fp, fn: rest(data.positives, tp), tn: rest(data.negatives, fp) };
+}
+
+function rest(whole, part) {
+  // Sums of weights that ought to be equal may differ in their last digits.
+  return Math.abs(whole - part) <= 1e-9 * whole ? 0 : whole - part;
 }
 
 function proportionsOf({ tp, fp, fn, tn }) {

@@ -14,7 +14,8 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
     """An estimate with every key that the schema asks for.
 
     Args:
-        estimate: The number. An infinite one, which JSON cannot hold, becomes null with a reason; its lower limit stays.
+        estimate: The number. An infinite one, which JSON cannot hold, becomes null with a reason; its lower limit
+            stays.
 
     Returns:
         {"estimate", "low", "high", "method", "numerator", "denominator", "reason", "note"}.

@@ -105,9 +105,9 @@ def test_the_text_of_a_small_case_states_class_operating_point_and_numbers():
     text = build_report({"test": predictions}, title="A title").text
     assert text.startswith(TEXT)
     rows = {line.split("  ")[0]: line.split() for line in text.splitlines()}
-    assert rows["Sensitivity (recall)"][2:] == "100.0% 34.2 to 100.0% 2 of 2 Wilson".split()
-    assert rows["Specificity"][1:] == "50.0% 9.5 to 90.5% 1 of 2 Wilson".split()
-    assert rows["Precision (PPV)"][2:] == "66.7% 20.8 to 93.9% 2 of 3 Wilson".split()
+    assert rows["Sensitivity (recall)"][2:] == ["100.0%", "34.2", "to", "100.0%", "2", "of", "2", "Wilson"]
+    assert rows["Specificity"][1:] == ["50.0%", "9.5", "to", "90.5%", "1", "of", "2", "Wilson"]
+    assert rows["Precision (PPV)"][2:] == ["66.7%", "20.8", "to", "93.9%", "2", "of", "3", "Wilson"]
     assert text.rstrip().endswith("1 of 4 examples was classified wrongly.")
 
 
