@@ -10,8 +10,6 @@ of its own, and ratios are taken within each repeat.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -34,7 +32,8 @@ from benchmarks.evaluation_work import (
     one_area,
     resampled_areas,
 )
-from evaluation.command_line import parse_config, run_main
+from benchmarks.hardware import machine
+from evaluation.command import parse_config, run_main
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("a", "b", "c", "d")
@@ -126,7 +125,8 @@ def measure(config: EvaluationConfig) -> str:
     header = ["work", "variant", "seconds", "ratio to scikit-learn", "peak memory / input", "HTML"]
     table = tabulate(rows, header, tablefmt="github", disable_numparse=True)
     note = (
-        f"Median (smallest–largest) of {config.repeats} alternating repeats; ratios within each repeat. {_machine()}."
+        f"Median (smallest–largest) of {config.repeats} alternating repeats; ratios within each repeat. "
+        f"{machine('numpy', 'scikit-learn')}."
     )
     return f"{table}\n\n{note}"
 
@@ -288,24 +288,6 @@ VARIANTS = {
     ),
     "d": Variant("(d) CSV of {csv_rows:,} rows to the HTML report", "Groundwork, whole command", _whole_report),
 }
-
-
-def _machine() -> str:
-    """Processor, cores and the versions that matter."""
-    from importlib.metadata import version
-
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn"))
-    return f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
-
-
-def _processor() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 if __name__ == "__main__":

@@ -37,14 +37,14 @@ def binary_numbers(y_true: Any, y_score: Any) -> float:
     """Every number of the report on two classes, with the intervals of large samples; returns the AUC."""
     import numpy as np
 
-    from evaluation import calibration
-    from evaluation.auc import auc_estimate
-    from evaluation.average_precision import average_precision
-    from evaluation.curves import precision_recall_curve, roc_curve
-    from evaluation.diagnostic import DecisionSample, predictive_values
-    from evaluation.intervals import IntervalSettings
-    from evaluation.ranking import opposite, rank
-    from evaluation.thresholds import threshold_table
+    from evaluation.metrics import calibration
+    from evaluation.metrics.auc import auc_estimate
+    from evaluation.metrics.average_precision import average_precision
+    from evaluation.metrics.curves import precision_recall_curve, roc_curve
+    from evaluation.metrics.diagnostic import DecisionSample, predictive_values
+    from evaluation.metrics.ranking import opposite, rank
+    from evaluation.metrics.thresholds import threshold_table
+    from evaluation.uncertainty.intervals import IntervalSettings
 
     settings = IntervalSettings(most_resampled=0)
     ranking = rank(y_true, y_score)
@@ -77,7 +77,7 @@ def one_area(y_true: Any, y_score: Any) -> float:
 
 def class_areas(y_true: Any, y_score: Any) -> float:
     """The AUC of every class with DeLong's interval; returns their mean."""
-    from evaluation.multiclass import one_vs_rest_auc
+    from evaluation.metrics.multiclass import one_vs_rest_auc
 
     areas = [estimate.value or 0.0 for estimate in one_vs_rest_auc(y_true, y_score)]
     return sum(areas) / len(areas)
@@ -94,8 +94,8 @@ def resampled_areas(y_true: Any, y_score: Any, replicates: int) -> float:
     """AUC of each resample from one sort; returns their mean."""
     import numpy as np
 
-    from evaluation.auc import bootstrap_areas, resampled, sort_examples
-    from evaluation.intervals import IntervalSettings
+    from evaluation.metrics.auc import bootstrap_areas, resampled, sort_examples
+    from evaluation.uncertainty.intervals import IntervalSettings
 
     sample = sort_examples(y_true, y_score)
     chunks = resampled(sample, None, IntervalSettings(replicates=replicates))
@@ -107,8 +107,8 @@ def loop_of_areas(y_true: Any, y_score: Any, replicates: int) -> float:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from evaluation.auc import resampled, sort_examples
-    from evaluation.intervals import IntervalSettings
+    from evaluation.metrics.auc import resampled, sort_examples
+    from evaluation.uncertainty.intervals import IntervalSettings
 
     sample = sort_examples(y_true, y_score)
     areas = []

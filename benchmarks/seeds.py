@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command import parse_config, run_main
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig
 from training.datasets.dataset import DataError

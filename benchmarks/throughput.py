@@ -18,7 +18,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command import parse_config, run_main
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
 from training.startup import import_tensorflow

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evaluation.api import evaluate
-    from evaluation.intervals import IntervalSettings
     from evaluation.options import ReportOptions
     from evaluation.predictions import read_predictions
     from evaluation.reading.arrays import ExampleColumns
     from evaluation.report import write_report
+    from evaluation.uncertainty.intervals import IntervalSettings
 
 __all__ = [
     "ExampleColumns",
@@ -29,7 +29,7 @@ __all__ = [
 
 _HOMES = {
     "ExampleColumns": "evaluation.reading.arrays",
-    "IntervalSettings": "evaluation.intervals",
+    "IntervalSettings": "evaluation.uncertainty.intervals",
     "ReportOptions": "evaluation.options",
     "evaluate": "evaluation.api",
     "read_predictions": "evaluation.predictions",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.config import EvaluateConfig
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def evaluate_file(config: EvaluateConfig) -> int:
     """
     from evaluation.pictures import picture_finder
     from evaluation.predictions import PredictionsError
-    from evaluation.readers import read_readers
     from evaluation.report import ReportContext, write_report
+    from evaluation.studies.readers import read_readers
 
     predictions = _read(config, config.predictions)
     splits = {"predictions": predictions}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from evaluation.intervals import AucMethod, IntervalSettings, Method
+from evaluation.uncertainty.intervals import AucMethod, IntervalSettings, Method
 
 Rule = Literal["default", "youden", "sensitivity", "specificity", "cost"]
 DEFAULT_THRESHOLD = 0.5

@@ -61,7 +61,7 @@ def test_evaluation_imports_no_tensorflow_outside_explain():
     [
         "import models, models.catalog, models.arithmetic",
         "import training.config, training.datasets, training.run, training.checks",
-        "import evaluation.report, evaluation.predictions, evaluation.command_line",
+        "import evaluation.report, evaluation.predictions, evaluation.command",
     ],
 )
 def test_these_imports_load_no_tensorflow(statement):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.predictions import PredictionsError
 from models.catalog import CATALOG
 from training.checks import ConfigError, TrainingDiverged

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from evaluation.command_line import check_settings
+from evaluation.command import check_settings
 from training.checks import ConfigError, check
 
 

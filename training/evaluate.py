@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from evaluation.command_line import parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.options import ReportSettings
 from evaluation.predictions import PredictionsError, read_predictions
 from evaluation.report import Report

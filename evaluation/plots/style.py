@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
-from evaluation.intervals import Estimate
+from evaluation.uncertainty.intervals import Estimate
 
 # Okabe & Ito's palette, told apart by colour-blind readers; a second round of curves gets another line style.
 BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"

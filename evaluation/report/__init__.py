@@ -16,7 +16,7 @@ from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions, RegressionPredictions
 
 if TYPE_CHECKING:
-    from evaluation.readers import Readers
+    from evaluation.studies.readers import Readers
 
 
 @dataclass(frozen=True)

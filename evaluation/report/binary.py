@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.calibration import calibration_curve, calibration_slope_intercept
-from evaluation.curves import precision_recall_curve, roc_band, roc_curve
-from evaluation.diagnostic import DecisionSample, predictive_values
-from evaluation.intervals import Estimate, IntervalSettings
+from evaluation.metrics.calibration import calibration_curve, calibration_slope_intercept
+from evaluation.metrics.curves import precision_recall_curve, roc_band, roc_curve
+from evaluation.metrics.diagnostic import DecisionSample, predictive_values
+from evaluation.metrics.ranking import Ranking
+from evaluation.metrics.thresholds import OperatingPoint, threshold_table
 from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions
-from evaluation.ranking import Ranking
 from evaluation.report.serialise import estimate_json, numbers_json, plain
-from evaluation.thresholds import OperatingPoint, threshold_table
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
 HISTOGRAM_BINS = 25
 NOTHING_BINARY: dict[str, Any] = {

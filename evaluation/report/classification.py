@@ -6,27 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.auc import auc_estimate
-from evaluation.average_precision import average_precision
-from evaluation.calibration import brier_score, expected_calibration_error, log_loss
-from evaluation.class_rankings import class_rankings
-from evaluation.confusion import MEASURES, frequent_confusions
-from evaluation.diagnostic import DecisionSample
-from evaluation.intervals import Estimate
-from evaluation.multiclass import (
+from evaluation.metrics.auc import auc_estimate
+from evaluation.metrics.average_precision import average_precision
+from evaluation.metrics.calibration import brier_score, expected_calibration_error, log_loss
+from evaluation.metrics.class_rankings import class_rankings
+from evaluation.metrics.confusion import MEASURES, frequent_confusions
+from evaluation.metrics.diagnostic import DecisionSample
+from evaluation.metrics.multiclass import (
     average_auc,
     average_average_precision,
     one_vs_rest_auc,
     one_vs_rest_average_precision,
     top_k_accuracy,
 )
+from evaluation.metrics.ranking import Ranking, opposite
+from evaluation.metrics.subgroups import subgroup_rows
+from evaluation.metrics.thresholds import OperatingPoint
 from evaluation.options import ReportOptions
 from evaluation.predictions import Missing, Predictions
-from evaluation.ranking import Ranking, opposite
 from evaluation.report.binary import NOTHING_BINARY, binary_numbers
 from evaluation.report.serialise import estimate_json, optional_json, plain
-from evaluation.subgroups import subgroup_rows
-from evaluation.thresholds import OperatingPoint
+from evaluation.uncertainty.intervals import Estimate
 
 TOP_K = (2, 3, 5)
 
@@ -52,9 +52,7 @@ def classification_numbers(
         A classification split as schema.json describes it.
     """
     p, settings = predictions, options.intervals
-    sample = DecisionSample(
-        p.y_true, p.y_pred, len(p.labels), groups=p.groups, weights=p.weights, settings=settings
-    )
+    sample = DecisionSample(p.y_true, p.y_pred, len(p.labels), groups=p.groups, weights=p.weights, settings=settings)
     rankings = _rankings(p, ranking)
     numbers = {
         "kind": "classification",

@@ -167,8 +167,8 @@ def _reader(name: str) -> str:
 
 def _class_curves(split: Mapping[str, Any], predictions: Predictions) -> Iterator[_Drawing]:
     """ROC curves of the classes, each against the rest; of very many classes, some that are spread by their AUC."""
-    from evaluation.curves import roc_curve
-    from evaluation.ranking import rank
+    from evaluation.metrics.curves import roc_curve
+    from evaluation.metrics.ranking import rank
 
     areas = {index: one["auc"] for index, one in enumerate(split["per_class"]) if one["auc"]["estimate"] is not None}
     if not areas:
@@ -257,8 +257,8 @@ def _subgroups(split: Mapping[str, Any]) -> Iterator[_Drawing]:
 
 def _compared_curves(comparison: Mapping[str, Any], predictions: Mapping[str, Predictions]) -> _Drawing | None:
     """ROC curves of the models over one another, with their operating points."""
-    from evaluation.curves import roc_curve
-    from evaluation.ranking import rank
+    from evaluation.metrics.curves import roc_curve
+    from evaluation.metrics.ranking import rank
 
     curves, areas, points = {}, {}, {}
     for model in comparison["models"]:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.metrics.ranking import Ranking, rank
+from evaluation.metrics.regression import regression_scores
+from evaluation.metrics.thresholds import OperatingPoint, choose_operating_point
 from evaluation.options import DEFAULT_THRESHOLD, ReportOptions
 from evaluation.predictions import Predictions, PredictionsError, RegressionPredictions
-from evaluation.ranking import Ranking, rank
-from evaluation.regression import regression_scores
 from evaluation.report.classification import classification_numbers
 from evaluation.report.rivals import at_like_operating_points, comparison_json, readers_json
 from evaluation.report.serialise import estimate_json
-from evaluation.thresholds import OperatingPoint, choose_operating_point
 
 if TYPE_CHECKING:
-    from evaluation.readers import Readers
     from evaluation.report import ReportContext
+    from evaluation.studies.readers import Readers
 
 SCHEMA = 2
 VALIDATION = "validation"
@@ -62,10 +62,7 @@ def report_numbers(given: ReportInput, *, title: str, context: ReportContext, op
     from evaluation.report.standards import checklist
 
     rankings = {name: _ranking(predictions) for name, predictions in given.splits.items()}
-    splits = {
-        name: _split_numbers(name, given, rankings, options, context.max_mistakes)
-        for name in given.splits
-    }
+    splits = {name: _split_numbers(name, given, rankings, options, context.max_mistakes) for name in given.splits}
     first = next(iter(given.splits))
     data: dict[str, Any] = {
         "schema": SCHEMA,

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from evaluation.compare import ModelNumbers, ModelPair, compare
+from evaluation.metrics.ranking import rank
+from evaluation.metrics.thresholds import OperatingPoint, choose_operating_point
 from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions, PredictionsError
-from evaluation.ranking import rank
-from evaluation.readers import ReaderAnalysis, ReaderStudy, compare_with_readers
 from evaluation.report.serialise import estimate_json, optional_json, plain
-from evaluation.thresholds import OperatingPoint, choose_operating_point
+from evaluation.studies.compare import ModelNumbers, ModelPair, compare
+from evaluation.studies.readers import ReaderAnalysis, ReaderStudy, compare_with_readers
 
 if TYPE_CHECKING:
-    from evaluation.readers import Readers
+    from evaluation.studies.readers import Readers
 
 
 def at_like_operating_points(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.intervals import Estimate
+from evaluation.uncertainty.intervals import Estimate
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:

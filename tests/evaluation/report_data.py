@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn import metrics
 
-from evaluation.intervals import proportion
+from evaluation.uncertainty.intervals import proportion
 
 HOSTILE = "<script>alert(1)</script>"
 SHARES = ("sensitivity", "specificity", "precision", "npv", "false_positive_rate", "false_negative_rate")

@@ -10,11 +10,11 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn import metrics
 
-from evaluation import auc as module
-from evaluation.auc import auc_estimate, bootstrap_areas, delong_variance, sort_examples
-from evaluation.average_precision import average_precision, bootstrap_average_precisions
-from evaluation.intervals import IntervalSettings
-from evaluation.ranking import opposite, rank
+from evaluation.metrics import auc as module
+from evaluation.metrics.auc import auc_estimate, bootstrap_areas, delong_variance, sort_examples
+from evaluation.metrics.average_precision import average_precision, bootstrap_average_precisions
+from evaluation.metrics.ranking import opposite, rank
+from evaluation.uncertainty.intervals import IntervalSettings
 from tests.evaluation.test_ranking import QUICK, examples
 
 SETTINGS = IntervalSettings(replicates=400)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from sklearn import calibration as oracle
 from sklearn import metrics
 
-from evaluation.calibration import (
+from evaluation.metrics.calibration import (
     brier_score,
     calibration_curve,
     calibration_slope_intercept,
     expected_calibration_error,
     log_loss,
 )
-from evaluation.intervals import IntervalSettings
+from evaluation.uncertainty.intervals import IntervalSettings
 
 QUICK = IntervalSettings(replicates=100)
 LINEARISED = IntervalSettings(most_resampled=1)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from evaluation.command_line import check_settings, parse_config, run_main
+from evaluation.command import check_settings, parse_config, run_main
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,10 +12,10 @@ from sklearn.metrics import recall_score
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from evaluation.compare import compare
-from evaluation.intervals import IntervalSettings
-from evaluation.paired import holm, mcnemar, paired_delong, paired_difference, rate_difference
 from evaluation.predictions import Predictions, PredictionsError
+from evaluation.studies.compare import compare
+from evaluation.studies.paired import holm, mcnemar, paired_delong, paired_difference, rate_difference
+from evaluation.uncertainty.intervals import IntervalSettings
 from tests.evaluation.samples import binary, regression, several
 
 SETTINGS = IntervalSettings(replicates=200)

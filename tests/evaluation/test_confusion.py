@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from evaluation.confusion import confusion_matrix, frequent_confusions, one_vs_rest
+from evaluation.metrics.confusion import confusion_matrix, frequent_confusions, one_vs_rest
 
 
 def random_labels(k=4, n=200):

@@ -9,9 +9,9 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn import metrics
 
-from evaluation.curves import precision_recall_curve, roc_band, roc_curve
-from evaluation.intervals import IntervalSettings
-from evaluation.ranking import rank
+from evaluation.metrics.curves import precision_recall_curve, roc_band, roc_curve
+from evaluation.metrics.ranking import rank
+from evaluation.uncertainty.intervals import IntervalSettings
 from tests.evaluation.test_ranking import QUICK, examples
 
 

@@ -12,9 +12,9 @@ from sklearn import metrics
 from statsmodels.stats.contingency_tables import Table2x2
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.confusion import MEASURES, Counts
-from evaluation.diagnostic import DecisionSample, class_measures, predictive_values
-from evaluation.intervals import Estimate, IntervalSettings
+from evaluation.metrics.confusion import MEASURES, Counts
+from evaluation.metrics.diagnostic import DecisionSample, class_measures, predictive_values
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
 SCOTT = Counts(tp=670, fp=202, fn=74, tn=640)
 ALTMAN = Counts(tp=231, fp=32, fn=27, tn=54)

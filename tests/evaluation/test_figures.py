@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from evaluation import plots
-from evaluation.intervals import proportion
 from evaluation.report.figures import comparison_figures, split_figures
+from evaluation.uncertainty.intervals import proportion
 from tests.evaluation.samples import binary, regression, several
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import binomtest
 
-from evaluation.intervals import (
+from evaluation.uncertainty.intervals import (
     Estimate,
     effective_proportion,
     mover_ratio,

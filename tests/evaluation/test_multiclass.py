@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn import metrics
 
-from evaluation import class_rankings as rankings_module
-from evaluation import multiclass
-from evaluation.auc import auc_estimate
-from evaluation.average_precision import average_precision
-from evaluation.class_rankings import class_rankings, pooled_ranking
-from evaluation.intervals import IntervalSettings
-from evaluation.multiclass import (
+from evaluation.metrics import class_rankings as rankings_module
+from evaluation.metrics import multiclass
+from evaluation.metrics.auc import auc_estimate
+from evaluation.metrics.average_precision import average_precision
+from evaluation.metrics.class_rankings import class_rankings, pooled_ranking
+from evaluation.metrics.multiclass import (
     average_auc,
     average_average_precision,
     one_vs_rest_auc,
     one_vs_rest_average_precision,
     top_k_accuracy,
 )
+from evaluation.uncertainty.intervals import IntervalSettings
 from tests.evaluation.test_ranking import QUICK
 
 ANALYTIC = IntervalSettings(most_resampled=0)

@@ -7,8 +7,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
-from evaluation.intervals import IntervalSettings
-from evaluation.obuchowski import (
+from evaluation.studies.obuchowski import (
     ReadCases,
     mean_of_readers,
     model_against_readers,
@@ -17,7 +16,8 @@ from evaluation.obuchowski import (
     sensitivity_at,
     specificity_at,
 )
-from evaluation.paired import delong_covariances, mean_covariances
+from evaluation.studies.paired import delong_covariances, mean_covariances
+from evaluation.uncertainty.intervals import IntervalSettings
 
 # Van Dyke et al. (1993), 45 abnormal and 69 normal cases: areas as published to four decimals, which fixes them as
 # multiples of 1/6210; covariances by the jackknife. Chakraborty, The RJafroc book, chapter on applications of OR.
@@ -146,7 +146,7 @@ def test_resamples_of_ratings_equal_scikit_learn_on_repeated_cases(groups):
     cases = ReadCases(positive, rng.random(60), rng.random(60) < 0.5, readings, True, groups)
     settings = IntervalSettings(replicates=100, seed=5)
     found = resample_readers_and_cases(cases, settings)
-    from evaluation.resampling import Resampler
+    from evaluation.uncertainty.resampling import Resampler
 
     counts = np.concatenate(list(Resampler(positive, groups, replicates=100, seed=5).counts()))
     picks = np.random.default_rng([5, 2]).integers(0, 2, (100, 2))

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.intervals import proportion
 from evaluation.report import words
 from evaluation.report.page import render_page
+from evaluation.uncertainty.intervals import proportion
 from tests.evaluation import report_data
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from evaluation import plots
-from evaluation.intervals import Estimate
 from evaluation.plots.style import described, font_families, shorten
+from evaluation.uncertainty.intervals import Estimate
 
 FPR, TPR = [0.0, 0.1, 0.4, 1.0], [0.0, 0.6, 0.9, 1.0]
 HALF = Estimate(0.5, 0.4, 0.65)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from evaluation import ranking as module
-from evaluation.class_rankings import merged_negatives
-from evaluation.ranking import opposite, placements, rank
+from evaluation.metrics import ranking as module
+from evaluation.metrics.class_rankings import merged_negatives
+from evaluation.metrics.ranking import opposite, placements, rank
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=40)
 

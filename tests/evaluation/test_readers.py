@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import f as f_distribution
 from sklearn.metrics import roc_auc_score
 
-from evaluation.intervals import IntervalSettings, proportion
 from evaluation.predictions import Predictions, PredictionsError
-from evaluation.readers import Readers, compare_with_readers, read_readers
+from evaluation.studies.readers import Readers, compare_with_readers, read_readers
+from evaluation.uncertainty.intervals import IntervalSettings, proportion
 from tests.evaluation.samples import binary, ids, several
 
 SETTINGS = IntervalSettings(replicates=200)

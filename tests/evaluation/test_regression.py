@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from evaluation.intervals import IntervalSettings
-from evaluation.regression import regression_scores
+from evaluation.metrics.regression import regression_scores
+from evaluation.uncertainty.intervals import IntervalSettings
 
 
 def test_scores_equal_scikit_learn():

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.intervals import Estimate
-from evaluation.resampling import Resampler, group_codes, multinomial_matrices, percentile_interval
+from evaluation.uncertainty.intervals import Estimate
+from evaluation.uncertainty.resampling import Resampler, group_codes, multinomial_matrices, percentile_interval
 
 
 def test_stratified_resamples_keep_the_classes_and_their_size():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from evaluation.metrics.subgroups import subgroup_rows
 from evaluation.predictions import Predictions
-from evaluation.subgroups import subgroup_rows
 from tests.evaluation.samples import binary, several
 
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 from sklearn.metrics import roc_curve as scikit_learn_roc
 
-from evaluation.confusion import MEASURES
-from evaluation.intervals import IntervalSettings, proportion
-from evaluation.ranking import rank
-from evaluation.thresholds import choose_operating_point, counts_at, threshold_table
+from evaluation.metrics.confusion import MEASURES
+from evaluation.metrics.ranking import rank
+from evaluation.metrics.thresholds import choose_operating_point, counts_at, threshold_table
+from evaluation.uncertainty.intervals import IntervalSettings, proportion
 
 VALIDATION = "the validation examples"
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.calibration_bins import CalibrationBin, bin_index, calibration_curve
-from evaluation.intervals import Estimate, IntervalSettings, normal_interval, undefined
-from evaluation.logistic import LogisticFit, fit_logistic, residuals
-from evaluation.means import (
+from evaluation.metrics.calibration_bins import CalibrationBin, bin_index, calibration_curve
+from evaluation.metrics.logistic import LogisticFit, fit_logistic, residuals
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval, undefined
+from evaluation.uncertainty.means import (
     EXAMPLES_PER_CHUNK,
     basic_interval,
     cell_sums,
@@ -22,7 +22,7 @@ from evaluation.means import (
     mean_estimate,
     resampler,
 )
-from evaluation.resampling import percentile_interval
+from evaluation.uncertainty.resampling import percentile_interval
 
 __all__ = [
     "CalibrationBin",

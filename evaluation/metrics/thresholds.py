@@ -13,10 +13,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from evaluation.confusion import Counts
-from evaluation.diagnostic import class_measures
-from evaluation.intervals import Estimate, IntervalSettings
-from evaluation.ranking import Ranking
+from evaluation.metrics.confusion import Counts
+from evaluation.metrics.diagnostic import class_measures
+from evaluation.metrics.ranking import Ranking
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
 Rule = Literal["given", "default", "youden", "sensitivity", "specificity", "cost"]
 DEFAULT_THRESHOLD = 0.5
@@ -59,7 +59,7 @@ class ThresholdRow:
         threshold: Called positive from this score on.
         name: What is special about it, such as "Youden", or None.
         counts: True and false positives and negatives; sums of weights where examples are weighted.
-        measures: One estimate per name of `evaluation.confusion.MEASURES`.
+        measures: One estimate per name of `evaluation.metrics.confusion.MEASURES`.
     """
 
     threshold: float

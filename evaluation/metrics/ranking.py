@@ -1,16 +1,13 @@
 """One sort, and what follows from it: how many positives and negatives score at least every threshold.
 
-Areas (`evaluation.auc`), curves (`evaluation.curves`) and operating points are all read off a `Ranking`.
+Areas (`auc.py`), curves (`curves.py`) and operating points (`thresholds.py`) are all read off a `Ranking`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-
-from evaluation.intervals import Estimate
 
 LARGEST_PACKED = 2.0
 KEYS_PER_CHUNK = 1 << 14

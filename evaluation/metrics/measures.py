@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.confusion import MEASURES, Counts
-from evaluation.intervals import (
+from evaluation.metrics.confusion import MEASURES, Counts
+from evaluation.uncertainty.intervals import (
     Estimate,
     IntervalSettings,
     logistic,

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from evaluation.arguments import expand_arguments, suggest, values_of
-from evaluation.settings import Setting, accepts_null, describe_settings, describe_type, help_text, metavar
+from evaluation.command.arguments import expand_arguments, suggest, values_of
+from evaluation.command.settings import Setting, accepts_null, describe_settings, describe_type, help_text, metavar
 
 Config = TypeVar("Config")
 

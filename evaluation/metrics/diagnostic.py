@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from evaluation.averages import (
+from evaluation.metrics.averages import (
     AVERAGED,
     OVERALL,
     average_gradients,
@@ -16,19 +16,8 @@ from evaluation.averages import (
     overall_gradients,
     overall_values,
 )
-from evaluation.confusion import MEASURES, Counts, cells_by_class, confusion_matrix, one_vs_rest
-from evaluation.intervals import (
-    Average,
-    Estimate,
-    IntervalSettings,
-    Scale,
-    effective_proportion,
-    mover_sum,
-    normal_interval,
-    proportion,
-)
-from evaluation.linearised import Gradient, GroupedSums, IndependentSums
-from evaluation.measures import (
+from evaluation.metrics.confusion import MEASURES, Counts, cells_by_class, confusion_matrix, one_vs_rest
+from evaluation.metrics.measures import (
     PROPORTIONS,
     RATIOS,
     class_measures,
@@ -39,7 +28,18 @@ from evaluation.measures import (
     point_estimates,
     predictive_values,
 )
-from evaluation.resampling import Resampler, multinomial_matrices, percentile_interval
+from evaluation.uncertainty.intervals import (
+    Average,
+    Estimate,
+    IntervalSettings,
+    Scale,
+    effective_proportion,
+    mover_sum,
+    normal_interval,
+    proportion,
+)
+from evaluation.uncertainty.linearised import Gradient, GroupedSums, IndependentSums
+from evaluation.uncertainty.resampling import Resampler, multinomial_matrices, percentile_interval
 
 __all__ = ["MOST_RESAMPLED_CLASSES", "DecisionSample", "class_measures", "predictive_values"]
 

@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 
-from evaluation.auc import auc_estimate
-from evaluation.diagnostic import DecisionSample
-from evaluation.intervals import Estimate, IntervalSettings
-from evaluation.paired import holm, mcnemar, paired_delong, paired_difference, rate_difference
+from evaluation.metrics.auc import auc_estimate
+from evaluation.metrics.diagnostic import DecisionSample
 from evaluation.predictions import Predictions, PredictionsError, RegressionPredictions
+from evaluation.studies.paired import holm, mcnemar, paired_delong, paired_difference, rate_difference
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
 SHOWN_IDS = 3
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.auc import (
+from evaluation.metrics.auc import (
     NEGLIGIBLE,
     Block,
     SortedSample,
@@ -21,9 +21,9 @@ from evaluation.auc import (
     sort_examples,
     split_counts,
 )
-from evaluation.intervals import Estimate, IntervalSettings, normal_interval, undefined
-from evaluation.ranking import Ranking, rank
-from evaluation.resampling import percentile_interval
+from evaluation.metrics.ranking import Ranking, rank
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval, undefined
+from evaluation.uncertainty.resampling import percentile_interval
 
 
 def average_precision(

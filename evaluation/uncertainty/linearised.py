@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.resampling import group_codes
+from evaluation.uncertainty.resampling import group_codes
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,6 @@ CELL_NAMES = ("tp", "fp", "fn", "tn")
 
 def _cells(matrix: np.ndarray) -> np.ndarray:
     """TP, FP, FN and TN of every class, shape (4, K), float64."""
-    from evaluation.confusion import cells_by_class
+    from evaluation.metrics.confusion import cells_by_class
 
     return np.stack(cells_by_class(matrix)).astype(np.float64)

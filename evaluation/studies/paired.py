@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.intervals import (
+from evaluation.metrics.ranking import placements
+from evaluation.uncertainty.intervals import (
     Estimate,
     IntervalSettings,
     normal_interval,
     proportion,
     undefined,
 )
-from evaluation.ranking import placements
-from evaluation.resampling import Resampler, percentile_interval
+from evaluation.uncertainty.resampling import Resampler, percentile_interval
 
 FEWEST_FOR_CHI_SQUARE = 25
 NEGLIGIBLE = 1e-13

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.diagnostic import DecisionSample
-from evaluation.intervals import Estimate, IntervalSettings
+from evaluation.metrics.diagnostic import DecisionSample
 from evaluation.predictions import Predictions
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
 LEAST_EXAMPLES = 30
 LEAST_PER_CLASS = 10
@@ -101,8 +101,8 @@ def _row(
 
 def _area(predictions: Predictions, chosen: np.ndarray, settings: IntervalSettings) -> Estimate:
     """AUC of the positive class' score, or the macro average."""
-    from evaluation.auc import auc_estimate
-    from evaluation.multiclass import average_auc
+    from evaluation.metrics.auc import auc_estimate
+    from evaluation.metrics.multiclass import average_auc
 
     y_true, y_score = predictions.y_true[chosen], predictions.y_score[chosen]
     weights = None if predictions.weights is None else predictions.weights[chosen]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.ranking import Ranking, rank
+from evaluation.metrics.ranking import Ranking, rank
 
 CELLS_PER_BLOCK = 1 << 21
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.confusion import cells_by_class
-from evaluation.linearised import Gradient, class_gradient
-from evaluation.measures import measure_gradients, measure_values
+from evaluation.metrics.confusion import cells_by_class
+from evaluation.metrics.measures import measure_gradients, measure_values
+from evaluation.uncertainty.linearised import Gradient, class_gradient
 
 AVERAGED = (
     "sensitivity",

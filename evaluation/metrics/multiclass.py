@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evaluation import auc
-from evaluation import average_precision as precision
-from evaluation.class_rankings import CELLS_PER_BLOCK, class_rankings, pooled_ranking
-from evaluation.intervals import Average, Estimate, IntervalSettings, proportion, undefined
-from evaluation.ranking import Ranking, blocks_of
-from evaluation.resampling import group_codes
+from evaluation.metrics import auc
+from evaluation.metrics import average_precision as precision
+from evaluation.metrics.class_rankings import CELLS_PER_BLOCK, class_rankings, pooled_ranking
+from evaluation.metrics.ranking import Ranking, blocks_of
+from evaluation.uncertainty.intervals import Average, Estimate, IntervalSettings, proportion, undefined
+from evaluation.uncertainty.resampling import group_codes
 
 MOST_PAIRS = 100_000_000
 MOST_WEIGHTED_PAIRS = 5_000_000
@@ -126,7 +126,7 @@ def top_k_accuracy(
         ValueError: If k is not from 1 to K.
     """
     settings = settings or IntervalSettings()
-    from evaluation.diagnostic import DecisionSample
+    from evaluation.metrics.diagnostic import DecisionSample
 
     num_classes = y_score.shape[1]
     if not 1 <= k <= num_classes:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.intervals import Estimate, IntervalSettings, normal_interval
-from evaluation.resampling import Resampler, group_codes, percentile_interval
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval
+from evaluation.uncertainty.resampling import Resampler, group_codes, percentile_interval
 
 EXAMPLES_PER_CHUNK = 1 << 16
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evaluation.auc import auc_estimate
-from evaluation.diagnostic import DecisionSample
-from evaluation.intervals import Estimate, IntervalSettings, undefined
-from evaluation.obuchowski import (
+from evaluation.metrics.auc import auc_estimate
+from evaluation.metrics.diagnostic import DecisionSample
+from evaluation.metrics.ranking import rank
+from evaluation.predictions import Predictions, PredictionsError
+from evaluation.studies.obuchowski import (
     MeanOfReaders,
     ReadCases,
     Resamples,
@@ -21,11 +22,10 @@ from evaluation.obuchowski import (
     sensitivity_at,
     specificity_at,
 )
-from evaluation.paired import delong_covariances, mean_covariances
-from evaluation.predictions import Predictions, PredictionsError
-from evaluation.ranking import rank
-from evaluation.reader_file import Kind, Readers, read_readers
-from evaluation.resampling import percentile_interval
+from evaluation.studies.paired import delong_covariances, mean_covariances
+from evaluation.studies.reader_file import Kind, Readers, read_readers
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, undefined
+from evaluation.uncertainty.resampling import percentile_interval
 
 __all__ = [
     "MeanReader",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evaluation.intervals import (
+from evaluation.uncertainty.intervals import (
     Estimate,
     IntervalSettings,
     effective_proportion,
@@ -14,8 +14,8 @@ from evaluation.intervals import (
     proportion,
     undefined,
 )
-from evaluation.means import EXAMPLES_PER_CHUNK, cell_sums, linearised_name, linearised_variance, resampler
-from evaluation.resampling import group_codes, percentile_interval
+from evaluation.uncertainty.means import EXAMPLES_PER_CHUNK, cell_sums, linearised_name, linearised_variance, resampler
+from evaluation.uncertainty.resampling import group_codes, percentile_interval
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.intervals import IntervalSettings
-from evaluation.ranking import Ranking, rank
+from evaluation.metrics.ranking import Ranking, rank
+from evaluation.uncertainty.intervals import IntervalSettings
 
 GRID = np.linspace(0, 1, 101)
 STEPS_LOOKED_AT = 4000

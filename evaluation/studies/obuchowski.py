@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evaluation.auc import bootstrap_areas, sort_examples
-from evaluation.intervals import IntervalSettings
-from evaluation.resampling import Resampler
+from evaluation.metrics.auc import bootstrap_areas, sort_examples
+from evaluation.uncertainty.intervals import IntervalSettings
+from evaluation.uncertainty.resampling import Resampler
 
 ROUNDING = 1e-12
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evaluation.intervals import Estimate, IntervalSettings, normal_interval, undefined
-from evaluation.ranking import Ranking, blocks_of, component_shares, rank
-from evaluation.resampling import Resampler, group_codes, percentile_interval
+from evaluation.metrics.ranking import Ranking, blocks_of, component_shares, rank
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval, undefined
+from evaluation.uncertainty.resampling import Resampler, group_codes, percentile_interval
 
 # Chunks that fit the cache, and too short for the threads of a dot product, which cost more than they save.
 BLOCKS_PER_CHUNK = 1 << 13
 # Variances below are rounding alone.
 NEGLIGIBLE = 1e-24
 Block = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-FEW_EXAMPLES = 30
+FEW_EXAMPLES = 50
 HIGH_AREA = 0.9
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.intervals import Estimate, IntervalSettings, normal_interval
-from evaluation.resampling import percentile_interval
+from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval
+from evaluation.uncertainty.resampling import percentile_interval
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _resampled(
     settings: IntervalSettings,
 ) -> list[Estimate]:
     """Percentile intervals; the target is scaled first so that its squares neither overflow nor vanish."""
-    from evaluation.means import resampler
+    from evaluation.uncertainty.means import resampler
 
     centred = y_true - y_true.mean()
     unit = float(np.abs(error).max()) or 1.0
@@ -103,7 +103,7 @@ def _linearised(
     settings: IntervalSettings,
 ) -> list[Estimate]:
     """Normal intervals from the influence of each example."""
-    from evaluation.means import linearised_name, linearised_variance
+    from evaluation.uncertainty.means import linearised_name, linearised_variance
 
     n = len(error)
     mae, rmse, r2 = (point.value for point in points)

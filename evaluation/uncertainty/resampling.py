@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.intervals import Estimate
+from evaluation.uncertainty.intervals import Estimate
 
 # Draws held at a time: what fits the cache is drawn three times as fast as what does not.
 DRAWS_PER_CHUNK = 1 << 18

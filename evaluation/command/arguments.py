@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from evaluation.settings import Setting
+from evaluation.command.settings import Setting
 
 _NUMBER = re.compile(r"\d+")
 

@@ -1,0 +1,1 @@
+"""How sure a number is: closed forms of intervals, resampling, linearisation."""
