@@ -155,9 +155,10 @@ def expected_calibration_error(
     columns[np.arange(len(gap)), index] = gap
     columns[:, bins] = 1.0 if weights is None else weights
     totals = drawn.totals(columns)
-    replicates = np.abs(totals[:, :bins]).sum(axis=1) / totals[:, bins]
+    with np.errstate(invalid="ignore"):  # a resample of examples that all weigh nothing
+        replicates = np.abs(totals[:, :bins]).sum(axis=1) / totals[:, bins]
     shown = basic_interval(estimate, replicates, confidence=settings.confidence, method=drawn.method)
-    bias = float(replicates.mean()) - (estimate.value or 0.0)
+    bias = float(np.nanmean(replicates)) - (estimate.value or 0.0)
     if shown.low is not None and bias > NOTEWORTHY_BIAS * (estimate.value or 0.0):
         return replace(shown, note=f"noise adds to it: by about {bias:.2g} in resamples of this size")
     return shown

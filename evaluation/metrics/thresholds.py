@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from evaluation.metrics.confusion import Counts
-from evaluation.metrics.diagnostic import class_measures
+from evaluation.metrics.measures import class_measures, point_estimates
 from evaluation.metrics.ranking import Ranking
 from evaluation.uncertainty.intervals import Estimate, IntervalSettings
 
@@ -273,12 +273,12 @@ def _row(
 ) -> ThresholdRow:
     """One row of the table."""
     counts = counts_at(ranking, threshold)
-    measures = class_measures(counts, settings)
-    if not independent:
-        measures = {
-            name: value if value.value is None else replace(value, low=None, high=None, method=None, note=DEPENDENT)
-            for name, value in measures.items()
-        }
+    if independent:
+        return ThresholdRow(threshold, "; ".join(names), counts, class_measures(counts, settings))
+    measures = {
+        name: value if value.value is None else replace(value, note=DEPENDENT)
+        for name, value in point_estimates(counts).items()
+    }
     return ThresholdRow(threshold, "; ".join(names), counts, measures)
 
 

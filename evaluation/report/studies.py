@@ -100,7 +100,7 @@ def readers_sentences(study: Mapping[str, Any], confidence: float) -> list[str]:
 
 def analysis_table(study: Mapping[str, Any], confidence: float) -> Table:
     """The Obuchowski–Rockette analysis in numbers."""
-    header = ["Measure", "Model", "Readers", "Difference", "t", "df", "p", "Bootstrap, as a check"]
+    header = ["Measure", "Model", "Readers", "Difference", "F(1, df)", "df", "p", "Bootstrap, as a check"]
     rows: list[list[str | Cell]] = []
     for one in study["analysis"]:
         show, difference = _show(one["measure"]), _difference(one["measure"], one["difference"])

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from evaluation import ExampleColumns, evaluate
 from evaluation.report import words
 from evaluation.report.page import render_page
 from evaluation.uncertainty.intervals import proportion
@@ -276,3 +277,43 @@ def test_without_script_everything_but_the_explorer_is_there(opened):
     assert not page.locator(".explorer").is_visible()
     assert "needs JavaScript" in page.locator("noscript").text_content()
     assert page.get_by_text("152 of 160", exact=False).first.is_visible()
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """A report as users get it, with every figure, and its numbers."""
+    rng = np.random.default_rng(5)
+    y_true = rng.integers(0, 2, 300)
+    score = 1 / (1 + np.exp(-rng.normal(size=300) - 1.5 * y_true + 1))
+    columns = ExampleColumns(subgroups={"site": rng.choice(["<b>north</b>", "south"], 300)})
+    return evaluate(
+        y_true, score, labels=["benign", "malignant"], columns=columns, output_dir=tmp_path_factory.mktemp("real")
+    )
+
+
+def test_the_slider_shows_what_report_json_says_at_every_threshold_of_its_table(browser, real):
+    page = open_page(browser, real.folder, "index")
+    rows = real.data["splits"]["predictions"]["threshold_table"]
+    for row in rows:
+        page.fill(".threshold-field", repr(row["threshold"]))
+        page.keyboard.press("Enter")
+        shown = page.evaluate(OUTPUTS)
+        for name in ("sensitivity", "specificity", "precision", "npv"):
+            assert shown[name] == words.percent(row[name]["estimate"]), (name, row["threshold"])
+        assert [shown[name] for name in ("tp", "fp", "fn", "tn")] == [
+            f"{row[name]:,}" for name in ("tp", "fp", "fn", "tn")
+        ]
+    assert len(rows) >= 5 and page.problems == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_whole_report_asks_nobody_and_fits(browser, real, width):
+    page = open_page(browser, real.folder, "index")
+    page.set_viewport_size({"width": width, "height": 900})
+    outside = [url for url in page.requests if url != real.html_path.as_uri() and not url.startswith("data:")]
+    sizes = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    images = page.evaluate("Array.from(document.images, one => one.naturalWidth)")
+    assert (page.problems, outside) == ([], [])
+    assert sizes[0] <= sizes[1] and len(images) >= 6 and min(images) > 0
+    page.close()
