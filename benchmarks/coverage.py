@@ -193,6 +193,8 @@ def cover(row: Row, config: CoverageConfig, seed: int) -> Coverage:
         held.append(found.low <= truth <= found.high)
         widths.append(found.high - found.low)
         methods.add(found.method)
+    if not held:
+        return Coverage(np.nan, np.nan, 1.0, "none")
     without = 1 - len(held) / config.datasets
     return Coverage(float(np.mean(held)), float(np.mean(widths)), without, ", ".join(sorted(map(str, methods))))
 

@@ -113,15 +113,14 @@ def _per_class(
     p: Predictions, sample: DecisionSample, ranking: Ranking | None, rankings: list[Ranking], options: ReportOptions
 ) -> list[dict[str, Any]]:
     """Every class against the rest."""
-    matrix, total = sample.matrix, sample.matrix.sum()
     areas, precisions = _rank_numbers(p, ranking, rankings, options)
     rows = []
     for index, label in enumerate(p.labels):
-        tp, support, called = matrix[index, index], matrix[index].sum(), matrix[:, index].sum()
-        counts = {"tp": tp, "fp": called - tp, "fn": support - tp, "tn": total - support - called + tp}
+        one = sample.counts[index]
+        counts = {"tp": one.tp, "fp": one.fp, "fn": one.fn, "tn": one.tn}
         measures = sample.class_measures(index)
         rows.append(
-            {"label": label, "support": plain(support), "predicted": plain(called)}
+            {"label": label, "support": plain(one.support), "predicted": plain(one.tp + one.fp)}
             | {name: plain(count) for name, count in counts.items()}
             | {name: estimate_json(measures[name]) for name in MEASURES}
             | {"auc": estimate_json(areas[index]), "average_precision": estimate_json(precisions[index])}
