@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from evaluation.options import ReportOptions
     from evaluation.predictions import read_predictions
     from evaluation.reading.arrays import ExampleColumns
+    from evaluation.reading.options import ReadOptions
     from evaluation.report import write_report
     from evaluation.uncertainty.intervals import IntervalSettings
 
 __all__ = [
     "ExampleColumns",
     "IntervalSettings",
+    "ReadOptions",
     "ReportOptions",
     "evaluate",
     "read_predictions",
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {
     "ExampleColumns": "evaluation.reading.arrays",
     "IntervalSettings": "evaluation.uncertainty.intervals",
+    "ReadOptions": "evaluation.reading.options",
     "ReportOptions": "evaluation.options",
     "evaluate": "evaluation.api",
     "read_predictions": "evaluation.predictions",

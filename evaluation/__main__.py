@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,33 +31,61 @@ def evaluate_file(config: EvaluateConfig) -> int:
         OSError: If the report cannot be written.
     """
     from evaluation.pictures import picture_finder
-    from evaluation.predictions import PredictionsError
     from evaluation.report import ReportContext, write_report
     from evaluation.studies.readers import read_readers
 
+    _refuse_file_as_folder(config.output_dir)
     predictions = _read(config, config.predictions)
+    _refuse_unused(config, predictions)
     splits = {"predictions": predictions}
     if config.validation is not None:
         splits = {"test": predictions, "validation": _read(config, config.validation)}
         _refuse_other_classes(splits, config)
-    positive = getattr(predictions, "positive", None)
-    if positive is None and (config.rule != "default" or config.threshold is not None):
-        raise PredictionsError(f"{config.predictions}: an operating point needs two classes, one of them positive")
-    context = ReportContext(
-        details=_details(config, predictions),
-        image_of=picture_finder(predictions, config.images or config.predictions.parent),
-    )
+    compared = {path.stem: _read_classes(config, path) for path in config.compare}
+    readers = None if config.readers is None else read_readers(config.readers, _classes(config, predictions))
+    pictures = picture_finder(predictions, config.images or config.predictions.parent)
     report = write_report(
         splits,
         config.output_dir,
         title=config.shown_title,
-        context=context,
+        context=ReportContext(details=_details(config, predictions), image_of=pictures),
         options=config.options,
-        compared={path.stem: _read_classes(config, path) for path in config.compare},
-        readers=None if config.readers is None else read_readers(config.readers, _classes(config, predictions)),
+        compared=compared,
+        readers=readers,
     )
     print(f"{report.text}\n\nReport: {report.html_path}")
     return 0
+
+
+def _refuse_file_as_folder(folder: Path) -> None:
+    """Refuses a report's folder that is a file, before anything is computed."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            errno.ENOTDIR, "is a file, but the report needs a folder. Give another --output", str(folder)
+        )
+
+
+def _refuse_unused(config: EvaluateConfig, predictions: Predictions | RegressionPredictions) -> None:
+    """Refuses flags that the file of predictions gives no use for, rather than leaving them without effect."""
+    from evaluation.predictions import PredictionsError, RegressionPredictions
+
+    regression = isinstance(predictions, RegressionPredictions)
+    two = getattr(predictions, "positive", None) is not None
+    point = config.rule != "default" or config.threshold is not None
+    refusals = (
+        (regression and bool(config.compare), "models are compared on classes; this file is a regression"),
+        (regression and config.logits, "--logits is for scores of classes; this file is a regression"),
+        (regression and config.subgroups is not None, "--subgroups is for classes; this file is a regression"),
+        (point and not two, "an operating point needs two classes, one of them positive"),
+        (config.prevalence is not None and not two, "--prevalence needs two classes, one of them positive"),
+        (
+            config.images is not None and getattr(predictions, "images", None) is None,
+            "--images needs a column image that names the picture of each example",
+        ),
+    )
+    for refused, reason in refusals:
+        if refused:
+            raise PredictionsError(f"{config.predictions}: {reason}")
 
 
 def _read(config: EvaluateConfig, path: Path) -> Predictions | RegressionPredictions:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evaluation.options import ReportOptions
     from evaluation.reading.arrays import ExampleColumns
+    from evaluation.reading.options import ReadOptions
     from evaluation.report import Report
 
 
@@ -19,7 +20,7 @@ def evaluate(
     positive: str | None = None,
     columns: ExampleColumns | None = None,
     options: ReportOptions | None = None,
-    output_dir: str | Path | None = None,
+    reading: ReadOptions | None = None,
 ) -> Report:
     """Evaluates scores against the truth.
 
@@ -31,24 +32,28 @@ def evaluate(
         positive: Two classes: the condition looked for; by default the second label.
         columns: Ids, groups (patients), weights, subgroups and picture files of the examples.
         options: Operating point, prevalence and intervals.
-        output_dir: Folder for index.html, report.json, report.md and figures/; None writes nothing (`Report.save`
-            writes later; a notebook shows the page).
+        reading: Whether the scores are logits, and what becomes of missing ones.
 
     Returns:
-        The report: `.data` holds every number, `.text` a table for the console.
+        The report: `.data` holds every number, `.text` a table for the console, and `.save(folder)` writes index.html,
+        report.json, report.md and figures/; a notebook shows the page.
 
     Raises:
         PredictionsError: If the arrays contradict one another; the message names index, value and reason.
-        OSError: If the folder cannot be written.
 
     Example:
         >>> report = evaluate([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], labels=["benign", "malignant"])
         >>> report.data["splits"]["predictions"]["per_class"][1]["auc"]["estimate"]
         0.75
+        >>> report.save("report").html_path
+        PosixPath('report/index.html')
     """
+    from evaluation.pictures import picture_finder
     from evaluation.reading.arrays import predictions_from_arrays
-    from evaluation.report import build_report
+    from evaluation.report import ReportContext, build_report
 
-    predictions = predictions_from_arrays(y_true, y_score, labels=labels, positive=positive, columns=columns)
-    report = build_report({"predictions": predictions}, title="Evaluation", options=options)
-    return report if output_dir is None else report.save(output_dir)
+    predictions = predictions_from_arrays(
+        y_true, y_score, labels=labels, positive=positive, columns=columns, options=reading
+    )
+    context = ReportContext(image_of=picture_finder(predictions, Path.cwd()))
+    return build_report({"predictions": predictions}, title="Evaluation", context=context, options=options)

@@ -77,7 +77,8 @@ def _write_temporary(path: Path, content: bytes | str) -> Path:
             file.flush()
             os.fsync(file.fileno())
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a file system that turned read-only would hide the first error
+            temporary.unlink(missing_ok=True)
         raise _named(error, path) from None
     return temporary
 

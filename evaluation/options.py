@@ -54,7 +54,11 @@ class ReportOptions:
         if self.rule != "cost" and self.cost_ratio is not None:
             raise ValueError(f"cost_ratio needs the rule 'cost'. Received: rule={self.rule!r}.")
         if self.prevalence is not None and not 0 < self.prevalence < 1:
-            raise ValueError(f"prevalence must be between 0 and 1. Received: prevalence={self.prevalence}.")
+            raise ValueError(
+                f"prevalence must be between 0 and 1, such as 0.02 for 2%. Received: prevalence={self.prevalence}."
+            )
+        if self.intervals.seed < 0:
+            raise ValueError(f"the seed of the intervals must be 0 or more. Received: {self.intervals.seed}.")
 
 
 @dataclass(frozen=True, kw_only=True)

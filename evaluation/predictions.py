@@ -79,6 +79,7 @@ class Predictions:
 
     def __post_init__(self) -> None:
         """Refuses arrays that contradict one another or the ranges above."""
+        object.__setattr__(self, "y_score", np.asarray(self.y_score, dtype=np.float64))
         n, k = len(self.ids), len(self.labels)
         if k < 2 or len(set(self.labels)) != k:
             raise PredictionsError(f"labels must be two or more different names. Received: {self.labels!r}.")

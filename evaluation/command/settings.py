@@ -112,7 +112,7 @@ def metavar(setting: Setting) -> str | None:
         if get_origin(part) is Literal:
             return "{" + ",".join(str(choice) for choice in get_args(part)) + "}"
         if get_origin(part) is tuple:
-            return "NAME [NAME ...]" if get_args(part)[0] in (str, Path) else "N [N ...]"
+            return {str: "NAME [NAME ...]", Path: "PATH [PATH ...]"}.get(get_args(part)[0], "N [N ...]")
         if part in _METAVARS:
             return _METAVARS[part]
     return "NAME" if str in parts else "VALUE"

@@ -10,7 +10,8 @@ import numpy as np
 
 from evaluation.metrics.ranking import Ranking, blocks_of, component_shares, rank
 from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval, undefined
-from evaluation.uncertainty.resampling import Resampler, group_codes, percentile_interval
+from evaluation.uncertainty.means import linearised_variance, without_weightless
+from evaluation.uncertainty.resampling import Resampler, percentile_interval
 
 # Chunks that fit the cache, and too short for the threads of a dot product, which cost more than they save.
 BLOCKS_PER_CHUNK = 1 << 13
@@ -58,6 +59,7 @@ def auc_estimate(
     sums = _sums(ranking)
     estimate = Estimate(_area_of(sums, ranking))
     positive = np.asarray(y_true_binary).astype(bool, copy=False)
+    weights, groups, positive, y_score = without_weightless(weights, groups, positive, y_score)
     caution = no_spread(ranking, positive, weights)
     if caution:
         return replace(estimate, note=f"no interval: {caution}")
@@ -70,7 +72,7 @@ def auc_estimate(
         return percentile_interval(estimate, replicates, confidence=settings.confidence, method=method)
     influence = influence_by_example(area_influence(ranking), ranking, positive, y_score, weights)
     method = "linearised" if groups is None else "cluster-linearised"
-    return with_interval(estimate, linearised_variance(influence, positive, groups), method, settings)
+    return with_interval(estimate, linearised_variance(influence, groups, positive), method, settings)
 
 
 def _with_caution(estimate: Estimate, ranking: Ranking) -> Estimate:
@@ -130,35 +132,6 @@ def _variance_of(sums: tuple[float, float, float], ranking: Ranking) -> float:
     of_positives = sums[1] / n0**2 / n1 - (1 - mean) ** 2
     of_negatives = sums[2] / n1**2 / n0 - mean**2
     return max(0.0, of_positives) / (n1 - 1) + max(0.0, of_negatives) / (n0 - 1)
-
-
-def linearised_variance(influence: np.ndarray, strata: np.ndarray, groups: np.ndarray | None) -> float:
-    """Variance of a statistic from each example's influence on it.
-
-    Args:
-        influence: First-order change of the statistic by each example, shape (n,), summing to 0 in every stratum.
-        strata: Class of each example, shape (n,).
-        groups: What belongs together, shape (n,), or None.
-
-    Returns:
-        The sum of squares, each stratum with its n/(n − 1). With groups the influence is summed by group first, and
-        the strata of one group covary (Obuchowski 1997).
-    """
-    strata = np.unique(strata, return_inverse=True)[1]
-    if groups is None:
-        sizes, squares = np.bincount(strata), np.bincount(strata, influence**2)
-        return float((squares * sizes / np.maximum(sizes - 1, 1)).sum())
-    codes, num_groups = group_codes(groups)
-    num_strata = int(strata.max()) + 1
-    variance, total = 0.0, np.zeros(num_groups)
-    for stratum in range(num_strata):
-        mine = strata == stratum
-        sums = np.bincount(codes[mine], influence[mine], num_groups)
-        holding = int((np.bincount(codes[mine], minlength=num_groups) > 0).sum())
-        own = float(sums @ sums)
-        variance += own * (holding / max(holding - 1, 1) - num_groups / max(num_groups - 1, 1))
-        total += sums
-    return variance + float(total @ total) * num_groups / max(num_groups - 1, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,15 +15,19 @@ from evaluation.metrics.auc import (
     blocks,
     exclusive_sums,
     influence_by_example,
-    linearised_variance,
     no_spread,
     resampled,
     sort_examples,
     split_counts,
 )
+from evaluation.metrics.class_rankings import merged_negatives
 from evaluation.metrics.ranking import Ranking, rank
 from evaluation.uncertainty.intervals import Estimate, IntervalSettings, normal_interval, undefined
+from evaluation.uncertainty.means import linearised_variance, without_weightless
 from evaluation.uncertainty.resampling import percentile_interval
+
+CELLS = 1000
+DRAWS_PER_CHUNK = 100
 
 
 def average_precision(
@@ -46,7 +50,8 @@ def average_precision(
         ranking: The ranking of these very examples, where it is there already.
 
     Returns:
-        The estimate, from resamples ("bootstrap", "cluster-bootstrap") up to `settings.most_resampled` examples; above,
+        The estimate, from resamples ("bootstrap", "cluster-bootstrap") up to `settings.most_resampled` examples, those
+        of independent, unweighted ones drawn as counts of at most 1,000 cells of neighbouring scores; above,
         on the logit scale from each example's influence on it ("linearised", "cluster-linearised"). The variance
         AP(1 − AP)/positives that Boyd et al. (2013) propose covers up to 99.7 % instead of 95 %.
     """
@@ -56,14 +61,19 @@ def average_precision(
         return undefined("no positive examples")
     estimate = Estimate(step_sum(ranking))
     positive = np.asarray(y_true_binary).astype(bool, copy=False)
+    weights, groups, positive, y_score = without_weightless(weights, groups, positive, y_score)
     caution = no_spread(ranking, positive, weights)
     if caution:
         return replace(estimate, note=f"no interval: {caution}")
     if len(positive) <= settings.most_resampled:
-        sample = sort_examples(positive, y_score, weights)
-        chunks = [bootstrap_average_precisions(sample, counts) for counts in resampled(sample, groups, settings)]
+        if weights is None and groups is None:
+            replicates = _by_cells(ranking, settings)
+        else:
+            sample = sort_examples(positive, y_score, weights)
+            chunks = [bootstrap_average_precisions(sample, counts) for counts in resampled(sample, groups, settings)]
+            replicates = np.concatenate(chunks)
         method = "bootstrap" if groups is None else "cluster-bootstrap"
-        return percentile_interval(estimate, np.concatenate(chunks), confidence=settings.confidence, method=method)
+        return percentile_interval(estimate, replicates, confidence=settings.confidence, method=method)
     variance = _linearised(ranking, positive, y_score, weights, groups)
     return with_interval(estimate, variance, "linearised" if groups is None else "cluster-linearised", settings)
 
@@ -100,6 +110,39 @@ def bootstrap_average_precisions(sample: SortedSample, counts: np.ndarray) -> np
     with np.errstate(invalid="ignore"):
         np.divide(tp, called, out=tp, where=called > 0)
         return np.einsum("ij,ij->i", positives, tp) / upto[:, -1]
+
+
+def _by_cells(ranking: Ranking, settings: IntervalSettings) -> np.ndarray:
+    """Average precision of stratified resamples of unweighted, independent examples, shape (B,).
+
+    Positives and negatives are drawn as counts of cells of neighbouring scores, so that the time hardly depends on n.
+    With at most CELLS blocks of tied scores, negatives that no positive separates being one, cells are those blocks
+    and nothing is lost; else what the cells change is taken off again.
+    """
+    tp, fp = _cells(ranking)
+    hits, alarms = np.diff(tp, prepend=0), np.diff(fp, prepend=0)
+    total, lost = float(tp[-1]), step_sum(ranking) - float(hits @ (tp / (tp + fp))) / float(tp[-1])
+    rng, found = np.random.default_rng(settings.seed), []
+    for start in range(0, settings.replicates, DRAWS_PER_CHUNK):
+        size = min(DRAWS_PER_CHUNK, settings.replicates - start)
+        drawn = rng.multinomial(tp[-1], hits / tp[-1], size=size)
+        reached = np.cumsum(drawn, axis=1)
+        called = reached + np.cumsum(rng.multinomial(fp[-1], alarms / fp[-1], size=size), axis=1)
+        found.append((drawn * (reached / np.maximum(called, 1))).sum(axis=1) / total)
+    return np.clip(np.concatenate(found) + lost, 0.0, 1.0)
+
+
+def _cells(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative counts at the ends of at most CELLS cells: even steps of the positives, and of log(tp + fp)."""
+    merged = merged_negatives(ranking)
+    tp, fp = merged.tp, merged.fp
+    if len(tp) <= CELLS:
+        return tp, fp
+    called, half = tp + fp, CELLS // 2
+    even = np.searchsorted(tp, np.linspace(tp[-1] / half, tp[-1], half))
+    early = np.searchsorted(called, np.geomspace(called[0], called[-1], half - 1))
+    rows = np.unique(np.minimum(np.concatenate([even, early, [len(tp) - 1]]), len(tp) - 1))
+    return tp[rows], fp[rows]
 
 
 def precision_influence(ranking: Ranking) -> tuple[np.ndarray, np.ndarray]:
@@ -145,8 +188,8 @@ def _linearised(
     if weights is None and groups is None:
         return _stratified_variance(ranking)
     influence = influence_by_example(precision_influence(ranking), ranking, positive, y_score, weights)
-    strata = positive.astype(np.int64)
     if groups is not None:
-        return linearised_variance(influence, np.zeros_like(strata), groups)
+        return linearised_variance(influence, groups)
+    strata = positive.astype(np.int64)
     means = np.bincount(strata, influence) / np.bincount(strata)
-    return linearised_variance(influence - means[strata], strata, None)
+    return linearised_variance(influence - means[strata], None, strata)

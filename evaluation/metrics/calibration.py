@@ -21,6 +21,7 @@ from evaluation.uncertainty.means import (
     linearised_variance,
     mean_estimate,
     resampler,
+    without_weightless,
 )
 from evaluation.uncertainty.resampling import percentile_interval
 
@@ -60,7 +61,7 @@ def brier_score(
     Reference:
         Brier, G. W. (1950). Verification of forecasts expressed in terms of probability. Monthly Weather Review, 78.
     """
-    y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    y_true, y_score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
     if y_score.shape[1] == 2:
         losses = y_score[:, 1] - y_true
         losses *= losses
@@ -89,7 +90,7 @@ def log_loss(
         groups: What belongs together, shape (n,); None for independent examples.
         settings: How intervals are computed.
     """
-    y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    y_true, y_score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
     losses, clipped = np.empty(len(y_true)), 0
     for start in range(0, len(y_true), EXAMPLES_PER_CHUNK):
         rows = slice(start, start + EXAMPLES_PER_CHUNK)
@@ -131,9 +132,10 @@ def expected_calibration_error(
         Guo, C., Pleiss, G., Sun, Y., & Weinberger, K. Q. (2017). On calibration of modern neural networks. ICML.
     """
     settings = settings or IntervalSettings()
-    y_true, y_score = np.asarray(y_true), np.asarray(y_score)
+    y_true, y_score = np.asarray(y_true), np.asarray(y_score, dtype=np.float64)
+    weights, groups, y_true, y_score = without_weightless(weights, groups, y_true, y_score)
     total = float(len(y_true)) if weights is None else float(np.sum(weights))
-    if len(y_true) == 0 or total == 0:
+    if len(y_true) == 0:
         return undefined("no examples")
     score, outcome = (y_score[:, 1], y_true) if y_score.shape[1] == 2 else _top_label(y_true, y_score)
     index = bin_index(score, bins)
@@ -194,11 +196,8 @@ def calibration_slope_intercept(
         Van Calster, B., et al. (2019). Calibration: the Achilles heel of predictive analytics. BMC Medicine, 17.
     """
     settings = settings or IntervalSettings()
-    y, score = np.asarray(y_true_binary), np.asarray(score)
-    if weights is not None and not np.all(weights):
-        kept = np.asarray(weights) != 0
-        y, score, weights = y[kept], score[kept], np.asarray(weights)[kept]
-        groups = None if groups is None else np.asarray(groups)[kept]
+    y, score = np.asarray(y_true_binary), np.asarray(score, dtype=np.float64)
+    weights, groups, y, score = without_weightless(weights, groups, y, score)
     positives = int(np.count_nonzero(y))
     if positives in (0, len(y)):
         nothing = undefined("no positive examples" if positives == 0 else "no negative examples")

@@ -14,7 +14,14 @@ from evaluation.uncertainty.intervals import (
     proportion,
     undefined,
 )
-from evaluation.uncertainty.means import EXAMPLES_PER_CHUNK, cell_sums, linearised_name, linearised_variance, resampler
+from evaluation.uncertainty.means import (
+    EXAMPLES_PER_CHUNK,
+    cell_sums,
+    linearised_name,
+    linearised_variance,
+    resampler,
+    without_weightless,
+)
 from evaluation.uncertainty.resampling import group_codes, percentile_interval
 
 
@@ -24,7 +31,7 @@ class CalibrationBin:
 
     Attributes:
         low, high: Limits of the bin: low < score <= high; the first bin holds the score 0.
-        n: Number of examples.
+        n: Number of examples whose weight is above 0.
         mean_score: Mean score in the bin.
         observed: Share of positive examples among them.
     """
@@ -59,7 +66,8 @@ def calibration_curve(
         The bins that hold examples, in the order of the score.
     """
     settings = settings or IntervalSettings()
-    y, score = np.asarray(y_true_binary), np.asarray(score)
+    y, score = np.asarray(y_true_binary), np.asarray(score, dtype=np.float64)
+    weights, groups, y, score = without_weightless(weights, groups, y, score)
     index = bin_index(score, bins)
     held = cell_sums(index, None, bins)
     weighted = score if weights is None else score * weights

@@ -8,6 +8,8 @@ import numpy as np
 
 from evaluation.metrics.ranking import Ranking, rank
 from evaluation.uncertainty.intervals import IntervalSettings
+from evaluation.uncertainty.means import without_weightless
+from evaluation.uncertainty.resampling import merged_units
 
 GRID = np.linspace(0, 1, 101)
 STEPS_LOOKED_AT = 4000
@@ -149,7 +151,8 @@ def roc_band(
         ranking: The ranking of these very examples, where it is there already.
 
     Returns:
-        The band; None where positives or negatives are missing or all resamples lack one of them.
+        The band; None where positives or negatives are missing, or all resamples lack one of them or give one curve
+        (perfect separation, a single group), which would pass for certainty.
 
     Reference:
         Macskassy, S., Provost, F., & Rosset, S. (2005). ROC confidence bands: an empirical evaluation. ICML.
@@ -160,16 +163,20 @@ def roc_band(
     if curve is None:
         return None
     rng = np.random.default_rng(settings.seed)
+    positive = np.asarray(y_true_binary, dtype=bool)
+    weights, groups, positive, y_score = without_weightless(weights, groups, positive, y_score)
     if weights is None and groups is None:
         tp, fp = (_multinomial(counts, settings.replicates, rng) for counts in (curve.tp, curve.fp))
     else:
-        tp, fp = _resampled_units(curve, np.asarray(y_true_binary, dtype=bool), y_score, weights, groups, settings)
+        tp, fp = _resampled_units(curve, positive, y_score, weights, groups, settings)
     usable = (tp[:, -1] > 0) & (fp[:, -1] > 0)
     if not usable.any():
         return None
     sensitivity = _sensitivity_at_grid(tp[usable], fp[usable])
     tails = [(1 - settings.confidence) / 2, (1 + settings.confidence) / 2]
     low, high = np.quantile(sensitivity, tails, axis=0, method="inverted_cdf")
+    if np.array_equal(low, high):
+        return None
     return RocBand(GRID.copy(), low, high, "bootstrap" if groups is None else "cluster-bootstrap")
 
 
@@ -245,23 +252,12 @@ def _resampled_units(
     everything = np.ones(len(cell), dtype=bool)
     totals = np.zeros((settings.replicates, 2 * m))
     for stratum in (positive, ~positive) if groups is None else (everything,):
-        unit = _merged_units(None if groups is None else groups[stratum], int(stratum.sum()), rng)
+        unit = merged_units(None if groups is None else groups[stratum], int(stratum.sum()), MOST_UNITS, rng)
         size = int(unit.max()) + 1
         column = cell[stratum] + m * ~positive[stratum]
         table = np.bincount(unit * 2 * m + column, weight[stratum], size * 2 * m).reshape(size, 2 * m)
         totals += rng.multinomial(size, np.full(size, 1 / size), size=settings.replicates) @ table
     return np.cumsum(totals[:, :m], axis=1), np.cumsum(totals[:, m:], axis=1)
-
-
-def _merged_units(groups: np.ndarray | None, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Unit of each example, shape (n,): its group or itself, merged at random into at most MOST_UNITS of one size."""
-    codes = np.arange(n)
-    if groups is not None:
-        import pandas as pd
-
-        codes = pd.factorize(np.asarray(groups, dtype=object))[0]
-    count = int(codes.max()) + 1
-    return codes if count <= MOST_UNITS else (rng.permutation(count) % MOST_UNITS)[codes]
 
 
 def _sensitivity_at_grid(tp: np.ndarray, fp: np.ndarray) -> np.ndarray:

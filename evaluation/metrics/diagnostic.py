@@ -39,6 +39,7 @@ from evaluation.uncertainty.intervals import (
     proportion,
 )
 from evaluation.uncertainty.linearised import Gradient, GroupedSums, IndependentSums
+from evaluation.uncertainty.means import without_weightless
 from evaluation.uncertainty.resampling import Resampler, multinomial_matrices, percentile_interval
 
 __all__ = ["MOST_RESAMPLED_CLASSES", "DecisionSample", "class_measures", "predictive_values"]
@@ -84,10 +85,7 @@ class DecisionSample:
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         self.matrix = confusion_matrix(y_true, y_pred, num_classes, weights)
         self.counts: list[Counts] = one_vs_rest(self.matrix)
-        if weights is not None and not np.all(weights):
-            kept = np.asarray(weights) != 0
-            y_true, y_pred, weights = y_true[kept], y_pred[kept], np.asarray(weights)[kept]
-            groups = None if groups is None else np.asarray(groups)[kept]
+        weights, groups, y_true, y_pred = without_weightless(weights, groups, y_true, y_pred)
         self._examples = (y_true, y_pred)
         self._groups, self._weights = groups, weights
         self._closed = groups is None and weights is None
@@ -125,7 +123,9 @@ class DecisionSample:
         one covers too little (81 … 94 % in simulations), and the bootstrap's is given.
         """
         points = {name: self._point(name, value) for name, value in overall_values(self.matrix).items()}
-        right, total = np.trace(self.matrix).item(), self.matrix.sum().item()
+        # Sums of the same weights in another order may exceed one another by rounding.
+        total = self.matrix.sum().item()
+        right = min(np.trace(self.matrix).item(), total)
         points["accuracy"] = replace(points["accuracy"], numerator=right, denominator=total)
         estimates = self._intervals(points, overall_values, overall_gradients)
         if self._closed:

@@ -14,6 +14,9 @@ MOST_STEPS = 50
 TOLERANCE = 1e-10
 TOLERANCE_OF_LARGE = 1e-4
 SHORTEST = 1e-6
+# On the logit scale, where probabilities are 0 or 1 in double precision.
+SATURATED = 40.0
+BISECTIONS = 40
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,20 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None, *, fr
         start = _newton(x[step], y[step], None if weights is None else weights[step], start, free_slope)[0]
     fitted, hessian, converged = _newton(x, y, weights, start, free_slope)
     if not converged:
-        fitted, hessian, converged = _newton(x, y, weights, np.array([0.0, 1.0]), free_slope)
+        # Scores of 0 and 1 leave a slope of 1 no curvature to step by.
+        start = np.zeros(2) if free_slope else np.array([_bisected_intercept(x, y, weights), 1.0])
+        fitted, hessian, converged = _newton(x, y, weights, start, free_slope)
     return LogisticFit(float(fitted[0]), float(fitted[1]), hessian, free_slope) if converged else None
+
+
+def _bisected_intercept(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
+    """The intercept beside a slope of 1 by bisection, for the score falls with it wherever it starts."""
+    low, high = -float(x.max()) - SATURATED, -float(x.min()) + SATURATED
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        score = _score_and_information(x, y, weights, np.array([middle, 1.0]))[0][0]
+        low, high = (middle, high) if score > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _newton(

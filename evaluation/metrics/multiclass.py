@@ -12,6 +12,7 @@ from evaluation.metrics import average_precision as precision
 from evaluation.metrics.class_rankings import CELLS_PER_BLOCK, class_rankings, pooled_ranking
 from evaluation.metrics.ranking import Ranking, blocks_of
 from evaluation.uncertainty.intervals import Average, Estimate, IntervalSettings, proportion, undefined
+from evaluation.uncertainty.means import without_weightless
 from evaluation.uncertainty.resampling import group_codes
 
 MOST_PAIRS = 100_000_000
@@ -175,6 +176,7 @@ def _averages(
 ) -> dict[str, Average]:
     """Macro, weighted and micro averages of one of the `STATISTICS`."""
     rankings = class_rankings(y_true, y_score, weights=weights) if rankings is None else rankings
+    weights, groups, y_true, y_score = without_weightless(weights, groups, y_true, y_score)
     statistic = STATISTICS[name]
     units = _units(len(y_true), len(rankings), groups, settings.seed)
     support = np.array([float(ranking.positives) for ranking in rankings])

@@ -112,7 +112,9 @@ def choose_operating_point(
     if rule == "given":
         return _given(threshold, chosen_on)
     if rule == "default":
-        return OperatingPoint(DEFAULT_THRESHOLD, rule, "0.5 is the default; no examples chose it.", chosen_on, False)
+        return OperatingPoint(
+            DEFAULT_THRESHOLD, rule, "0.5 is the default; it was not chosen on any examples.", chosen_on, False
+        )
     finders: dict[str, Callable[[], tuple[int, str]]] = {
         "youden": lambda: _youden(ranking),
         "sensitivity": lambda: _at_sensitivity(ranking, required),
@@ -185,13 +187,19 @@ def _given(threshold: float | None, chosen_on: str) -> OperatingPoint:
     if threshold is None or not math.isfinite(threshold):
         raise ValueError(f"rule 'given' needs threshold, a finite number. Received: threshold={threshold}.")
     return OperatingPoint(
-        float(threshold), "given", f"{threshold:g} was given; no examples chose it.", chosen_on, False
+        float(threshold),
+        "given",
+        f"{threshold:g} was fixed beforehand; it was not chosen on these examples.",
+        chosen_on,
+        False,
     )
 
 
 def _youden(ranking: Ranking) -> tuple[int, str]:
-    """Index of the first threshold with the largest Youden index; products keep counts exact."""
-    index = _first_largest(ranking.tp * ranking.negatives - ranking.fp * ranking.positives)
+    """Index of the first threshold with the largest Youden index; products keep counts exact, weights are rounded."""
+    weighted = ranking.tp.dtype.kind == "f"
+    tolerance = ROUNDING * ranking.positives * ranking.negatives if weighted else 0.0
+    index = _first_largest(ranking.tp * ranking.negatives - ranking.fp * ranking.positives, tolerance)
     value = ranking.tp[index] / ranking.positives - ranking.fp[index] / ranking.negatives
     return index, f"the largest Youden index (sensitivity + specificity − 1 = {_number(value)})"
 
@@ -236,8 +244,8 @@ def _cheapest(ranking: Ranking, cost_ratio: float | None, prevalence: float | No
     index = _first_largest(gain, ROUNDING * max(share * cost_ratio, 1 - share))
     cost, all_negative = share * cost_ratio - float(gain[index]), share * cost_ratio
     reason = (
-        f"the lowest expected cost, {_number(cost)} false alarms per example, where a missed case costs {cost_ratio:g} "
-        f"times a false alarm and the prevalence is {_number(share)} ({of})"
+        f"the lowest expected cost, {_number(cost)} (in false alarms) per example, where a missed case costs "
+        f"{cost_ratio:g} times a false alarm and the prevalence is {_number(share)} ({of})"
     )
     if all_negative < cost - ROUNDING:
         reason += f" (calling nothing positive would cost less, {_number(all_negative)})"

@@ -141,7 +141,9 @@ def plot_roc(
     chance = _frame(ax)
     label = named(name, described("AUC", auc)) or "ROC curve"
     (line,) = ax.plot(false_positive_rate, true_positive_rate, color=BLUE, linewidth=1.8, label=label, zorder=3)
-    shade = None if band is None else ax.fill_between(*band, color=BLUE, alpha=0.16, linewidth=0, label="its interval")
+    shade = None if band is None else ax.fill_between(*band, color=BLUE, alpha=0.16, linewidth=0)
+    if shade is not None:
+        shade.set_label("pointwise interval")
     kinds = {kind: [p for p in points if p.kind == kind] for kind in ("reader", "mean reader", "operating point")}
     drawn = {kind: _mark(ax, mine, **_marker(kind, len(mine))) for kind, mine in kinds.items() if mine}
     _legend(ax)

@@ -85,7 +85,9 @@ def classify(
     y_true = _indices(table, truth, names)
     if len(names) > 2 and positive is not None:
         option = table.option("positive") if not table.python else "positive"
-        raise table.error(f"{option} is for two classes; the file scores {len(names)}. Leave it out")
+        raise table.error(
+            f"{option} is for two classes; the file scores {len(names)}. Leave it out, or give a file of two"
+        )
     if len(names) == 2 and _is_reversed(table, names, positive):
         names, y_score, y_true = names[::-1], y_score[:, ::-1], np.where(y_true < 0, -1, 1 - y_true)
     return _put_together(table, read_examples(table, columns, options), y_true, y_score, names, options)

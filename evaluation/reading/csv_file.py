@@ -106,7 +106,10 @@ def _read_header(path: Path, data: bytes) -> list[str]:
         raise PredictionsError(f"{path}, row 1: not a header line: {error}") from None
     for delimiter, name in ((";", "';'"), ("\t", "tabs"), ("|", "'|'"), (" ", "spaces")):
         if len(header) == 1 and "y_true" in header[0].split(delimiter):
-            raise PredictionsError(f"{path}, row 1: columns are separated by {name}; expected commas. Save it as CSV")
+            raise PredictionsError(
+                f"{path}, row 1: columns are separated by {name}; expected commas. Save it as CSV with commas between "
+                "cells and points in numbers"
+            )
     repeated = sorted({name for name in header if header.count(name) > 1}) if len(set(header)) < len(header) else []
     if repeated:
         raise PredictionsError(f"{path}, row 1: duplicate column {repeated[0]!r}. Give every column its own name")

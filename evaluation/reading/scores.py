@@ -64,6 +64,7 @@ def probabilities(table: Table, columns: Sequence[str], values: np.ndarray, opti
         PredictionsError: If the probabilities of a row do not sum to 1.
     """
     if options.logits:
+        _refuse_probabilities(table, values)
         from scipy.special import expit, softmax
 
         return np.hstack([expit(-values), expit(values)]) if values.shape[1] == 1 else softmax(values, axis=1)
@@ -71,6 +72,18 @@ def probabilities(table: Table, columns: Sequence[str], values: np.ndarray, opti
         return np.hstack([1.0 - values, values])
     _refuse_wrong_sums(table, columns, values)
     return values
+
+
+def _refuse_probabilities(table: Table, values: np.ndarray) -> None:
+    """Refuses several columns whose every row already is a probability of each class."""
+    known = values[~np.isnan(values).any(axis=1)]
+    if values.shape[1] == 1 or not len(known) or known.min() < 0 or known.max() > 1:
+        return
+    if (np.abs(known.sum(axis=1) - 1) <= SUM_TOLERANCE).all():
+        raise table.error(
+            "the scores are declared as logits, but every row lies between 0 and 1 and sums to 1, as probabilities do. "
+            f"Leave {table.option('logits')} out"
+        )
 
 
 def _refuse_wrong_sums(table: Table, columns: Sequence[str], values: np.ndarray) -> None:

@@ -47,9 +47,10 @@ class Table:
         return len(self.frame)
 
     def option(self, flag: str, value: str = "") -> str:
-        """How the reader of a message sets an option: `--missing exclude`, or `missing='exclude'` in Python."""
+        """How the reader of a message sets an option: `--missing exclude`, or `ReadOptions(missing='exclude')`."""
         if self.python:
-            return f"{flag}={value!r}" if value else f"{flag}=True"
+            setting = f"{flag}={value!r}" if value else f"{flag}=True"
+            return setting if flag == "positive" else f"ReadOptions({setting})"
         return f"--{flag} {value}".strip()
 
     def row(self, index: int) -> str:

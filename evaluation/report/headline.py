@@ -24,6 +24,7 @@ class Measure:
         meaning: One plain sentence.
         method: How the interval was computed; empty where there is none.
         span: Estimate, lower and upper limit where all of them lie in 0…1, for a drawing; else None.
+        remark: Why the number or its interval is absent, or what to keep in mind; part of `meaning` too.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Measure:
     meaning: str
     method: str = ""
     span: tuple[float, float, float] | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,11 @@ def leading(split: Mapping[str, Any]) -> list[Measure]:
 
 def _measure(name: str, estimate: Mapping[str, Any], show: Show, meaning: str, *, drawn: bool = True) -> Measure:
     """An estimate as a line, drawn where its scale is 0…1; an undefined one says why in the sentence's place."""
+    remark = words.remark(estimate)
     if estimate["estimate"] is None:
-        meaning = words.sentence(
-            estimate["reason"] if words.is_infinite(estimate) else f"Undefined: {estimate['reason']}"
-        )
-    elif estimate.get("note"):
-        meaning = f"{meaning} {words.sentence(estimate['note'])}"
+        meaning = words.sentence(remark)
+    elif remark:
+        meaning = f"{meaning} {words.sentence(remark)}"
     over = estimate.get("classes")
     counted = words.counts(estimate) if over is None else f"{over} of {estimate['of']} classes"
     return Measure(
@@ -114,7 +115,24 @@ def _measure(name: str, estimate: Mapping[str, Any], show: Show, meaning: str, *
         meaning,
         words.method_name(estimate["method"]),
         _span(estimate) if drawn and show in (percent, decimal) else None,
+        remark,
     )
+
+
+def remarks(measures: Sequence[Measure]) -> list[str]:
+    """What to keep in mind about some numbers, for formats that show no sentence beside each.
+
+    Args:
+        measures: The numbers.
+
+    Returns:
+        One sentence per remark, which names the numbers that it is about.
+    """
+    names: dict[str, list[str]] = {}
+    for measure in measures:
+        if measure.remark:
+            names.setdefault(measure.remark, []).append(measure.name)
+    return [words.sentence(f"{words.listed(about, most=20)}: {remark}") for remark, about in names.items()]
 
 
 def _span(estimate: Mapping[str, Any]) -> tuple[float, float, float] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.report import summary
 from evaluation.report.definitions import definitions
+from evaluation.report.headline import headline, remarks
 from evaluation.report.studies import (
     analysis_table,
     comparison_sentences,
@@ -67,6 +68,7 @@ def _split_blocks(
     if summary.exploratory(split):
         blocks.append(f"**Exploratory.** {escape(summary.exploratory(split))}")
     blocks.append(_pipe_table(headline_table(split, confidence)))
+    blocks += _list_blocks(remarks(headline(split)))
     tables = [confusion_table(split)] if is_detailed(split) else []
     for table in [*tables, *split_tables(split, confidence)]:
         blocks += _table_blocks(table, "###")

@@ -60,8 +60,8 @@ _INTERVALS: tuple[tuple[tuple[str, ...], str, tuple[str, ...]], ...] = (
     ),
     (
         ("basic-bootstrap", "basic-cluster-bootstrap"),
-        "The expected calibration error, which resampling biases upwards, has the basic bootstrap interval "
-        "({resamples})",
+        "The expected calibration error, which resampling biases upwards, has the basic bootstrap interval: the "
+        "percentiles of the same resamples, mirrored at the estimate",
         ("bootstrap",),
     ),
     (

@@ -80,7 +80,9 @@ def report_numbers(given: ReportInput, *, title: str, context: ReportContext, op
     if given.compared:
         models = {title: _at_threshold(given, first, splits)}
         point = None if rankings[first] is None else _operating_point(first, given, rankings, options)
-        data["comparison"] = comparison_json(models | at_like_operating_points(given.compared, point, options), options)
+        data["comparison"] = comparison_json(
+            models | at_like_operating_points(given.compared, point, options), point, options
+        )
     if given.readers is not None:
         splits[first]["readers"] = readers_json(_at_threshold(given, first, splits), given.readers, options)
     sentences, references = methods(data)

@@ -272,7 +272,7 @@ class Explorer {
     const name = this.data.positive;
     this.write("thousand", `Of 1,000 examples at a prevalence of ${percent(this.prevalence)}, about ${count(ill)} truly ` +
       `are ${name}: ${count(found)} of them found, ${count(ill - found)} missed. Of the other ${count(well)}, ` +
-      `${count(alarms)} would be a false alarm.`);
+      `${count(alarms)} would be called ${name} by false alarm.`);
   }
 
   announce(shares) {

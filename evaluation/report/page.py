@@ -41,7 +41,7 @@ class Thumbnail:
     """A mistake as a picture.
 
     Attributes:
-        source: The picture as a data: address.
+        source: The picture as a data: address; empty where it could not be read.
         pixelated: Whether it is so small that its pixels should stay sharp when enlarged.
         id: Name of the example.
         truth: What it is.
@@ -217,6 +217,7 @@ def _section(
     """Gathers what the page shows of one split."""
     split, confidence = data["splits"][name], data["confidence"]
     explorer = explorer_data(split, confidence)
+    thumbnails = _thumbnails(split, context)
     two = split.get("positive") is not None
     matrix = [confusion_table(split)] if is_detailed(split) else []
     return Section(
@@ -237,8 +238,8 @@ def _section(
         figures=_shown(figures),
         tables=[*matrix, *split_tables(split, confidence)],
         readers=_readers(split, confidence),
-        mistakes_note=summary.mistakes(split),
-        thumbnails=_thumbnails(split, context),
+        mistakes_note=f"{summary.mistakes(split)}{_unread(thumbnails)}",
+        thumbnails=thumbnails if any(one.source for one in thumbnails) else (),
         mistakes=mistakes_table(split),
         notes=split.get("notes", ()),
     )
@@ -295,21 +296,28 @@ def _by_standard(items: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Map
 
 
 def _thumbnails(split: Mapping[str, Any], context: ReportContext) -> list[Thumbnail]:
-    """The worst mistakes as pictures; empty unless every one of them has an image."""
+    """The worst mistakes as pictures; empty where no example has one."""
     classification = split["kind"] == "classification"
     entries = split["mistakes"]["shown"] if classification else split["largest_errors"]
     shown: list[Thumbnail] = []
     for entry in entries if context.image_of is not None else ():
         image = context.image_of(entry["id"]) if context.image_of is not None else None
-        if image is None:
-            return []
-        source, small = thumbnail_address(image)
+        source, small = ("", False) if image is None else thumbnail_address(image)
         if classification:
             words = entry["truth"], entry["predicted"], decimal(entry["score"])
         else:
             words = number(entry["truth"]), number(entry["predicted"]), f"error {signed(entry['error'])}"
         shown.append(Thumbnail(source, small, entry["id"], *words))
     return shown
+
+
+def _unread(thumbnails: Sequence[Thumbnail]) -> str:
+    """How many pictures are missing, as a sentence after a space; empty where none is."""
+    gone = sum(not one.source for one in thumbnails)
+    if not gone:
+        return ""
+    where = "They are looked for beside the file of predictions, or in the folder that --images names."
+    return f" {gone} of their {len(thumbnails)} pictures could not be found or read. {where}"
 
 
 def _marked(explorer: Mapping[str, Any] | None) -> Any:

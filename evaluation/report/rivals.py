@@ -55,11 +55,14 @@ def at_like_operating_points(
     return found
 
 
-def comparison_json(models: Mapping[str, Predictions], options: ReportOptions) -> dict[str, Any]:
+def comparison_json(
+    models: Mapping[str, Predictions], point: OperatingPoint | None, options: ReportOptions
+) -> dict[str, Any]:
     """Each model's numbers and each pair's tests.
 
     Args:
         models: Predictions of the same examples by the name of the model, the evaluated one first.
+        point: The evaluated model's operating point; None without a positive class.
         options: How intervals are computed.
 
     Returns:
@@ -72,7 +75,7 @@ def comparison_json(models: Mapping[str, Predictions], options: ReportOptions) -
     return {
         "models": [_model(one) for one in found.models],
         "pairs": [_pair(pair) for pair in found.pairs],
-        "notes": list(found.notes),
+        "notes": [*found.notes, *_fairness(next(iter(models)), point)],
     }
 
 
@@ -106,6 +109,21 @@ def readers_json(predictions: Predictions, readers: Readers, options: ReportOpti
         "analysis": [_analysis(one) for one in study.analysis],
         "notes": list(study.notes),
     }
+
+
+def _fairness(name: str, point: OperatingPoint | None) -> list[str]:
+    """What the way in which thresholds were chosen does to a comparison of decisions."""
+    if point is None or point.rule in ("given", "default"):
+        return []
+    if point.exploratory:
+        return [
+            "The same rule chose every model's threshold on these very examples, so that the comparison of sensitivity "
+            "and specificity is exploratory; AUC depends on no threshold."
+        ]
+    return [
+        f"Only the threshold of {name} was chosen by the rule, on its validation examples; the others keep theirs. "
+        "Judge the models by AUC, which depends on no threshold, before sensitivity and specificity."
+    ]
 
 
 def _model(one: ModelNumbers) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.report.tables import Cell, Table, cell
+from evaluation.report.tables import Cell, Table, cell, footnotes
 from evaluation.report.words import (
     Show,
     bracketed,
@@ -20,7 +20,7 @@ from evaluation.report.words import (
 )
 
 MAX_PAIRS_IN_WORDS = 3
-NOT_SHOWN = " Chance alone could explain it; that does not show the two to be equal."
+NOT_SHOWN = "hance alone could explain it; that does not show the two to be equal."
 _TITLES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "accuracy": "Accuracy", "auc": "AUC"}
 
 
@@ -32,6 +32,9 @@ def models_table(comparison: Mapping[str, Any], confidence: float) -> Table:
     ]
     rows = [[m["name"], f"{m['n']:,}", *(cell(m[key], _show(key)) for key in shown)] for m in models]
     note = f"In brackets: {coverage(confidence)} interval."
+    note += footnotes(
+        [(m["name"], m) for m in comparison["models"]], [(key, _TITLES[key], _show(key)) for key in shown]
+    )
     return Table("Models", ["Model", "n", *(_TITLES[key] for key in shown)], rows, note=note)
 
 
@@ -51,7 +54,10 @@ def pairs_table(comparison: Mapping[str, Any], confidence: float) -> Table:
         "interval. Discordant: right by the first only / by the second only."
     )
     if corrected:
-        note += " Holm: corrected over all pairs of models, measure by measure."
+        note += (
+            " Holm: corrected over all pairs of models, measure by measure; the intervals are not, so that one may "
+            "leave out 0 where the corrected p value is large."
+        )
     return Table("Differences", header, rows, text_columns=3, note=note)
 
 
@@ -140,10 +146,12 @@ def _tested(pair: Mapping[str, Any], test: Mapping[str, Any], confidence: float)
     held = f", {p_sentence(test['p_holm'])} after Holm’s correction" if _is_corrected(test) else ""
     p = f"; {test['test']}, {p_sentence(test['p'])}{held}" if test["p"] is not None else ""
     decisive = test["p"] if test["p_holm"] is None else test["p_holm"]
-    unsure = decisive is not None and decisive >= 1 - confidence
+    unsure = ""
+    if decisive is not None and decisive >= 1 - confidence:
+        unsure = f" With several pairs tested, c{NOT_SHOWN}" if test["p"] < 1 - confidence else f" C{NOT_SHOWN}"
     return (
         f"{name} of {pair['first']} was {way} that of {pair['second']}: a difference of "
-        f"{_span(test['measure'], difference, confidence)}{p}).{NOT_SHOWN if unsure else ''}"
+        f"{_span(test['measure'], difference, confidence)}{p}).{unsure}"
     )
 
 

@@ -21,14 +21,11 @@ from evaluation.report.words import (
     were,
 )
 
-EXPLORATORY = (
-    "The threshold was chosen on the examples that it is judged on. Confirm the numbers at it on other examples before "
-    "you rely on them."
-)
+CONFIRM = "Confirm them on other examples before you rely on them."
 
 
 def summary(split: Mapping[str, Any], confidence: float) -> list[str]:
-    """The split in sentences, a paragraph each.
+    """The split in sentences, a paragraph each; an exploratory operating point is left to `exploratory`.
 
     Args:
         split: One split of report.json.
@@ -36,7 +33,8 @@ def summary(split: Mapping[str, Any], confidence: float) -> list[str]:
     """
     if split["kind"] == "regression":
         return [f"{split['n']:,} examples with a number as their truth."]
-    found = [finding(split, confidence), population(split, confidence), operating_point(split)]
+    point = "" if exploratory(split) else operating_point(split)
+    found = [finding(split, confidence), population(split, confidence), point]
     return [text for text in [*found, missing(split), sampling(split)] if text]
 
 
@@ -88,9 +86,9 @@ def operating_point(split: Mapping[str, Any]) -> str:
 
 
 def exploratory(split: Mapping[str, Any]) -> str:
-    """The warning about a threshold that was chosen on the same examples, or empty."""
+    """The operating point with its warning where it was chosen on the same examples, or empty."""
     point = split.get("operating_point")
-    return EXPLORATORY if point and point["exploratory"] else ""
+    return f"{operating_point(split)} {CONFIRM}" if point and point["exploratory"] else ""
 
 
 def missing(split: Mapping[str, Any]) -> str:
@@ -128,7 +126,8 @@ def mistakes(split: Mapping[str, Any]) -> str:
         return "The examples with the largest absolute error."
     found, shown = split["mistakes"]["count"], len(split["mistakes"]["shown"])
     if found == 0:
-        return f"None of the {split['n']:,} examples was classified wrongly."
+        none = "The only example was" if split["n"] == 1 else f"All {split['n']:,} examples were"
+        return f"{none} classified correctly." if split["n"] else "There are no examples."
     which = "shown here" if shown == found else f"the {shown} with the highest score for the wrong class are shown"
     return f"{found:,} of {split['n']:,} examples {_was(found)} classified wrongly; {which}, most confident first."
 

@@ -91,6 +91,27 @@ def cell(estimate: Mapping[str, Any] | None, show: Show = percent) -> Cell:
     return Cell(show(estimate["estimate"]), words.bracketed(estimate, show), estimate["estimate"])
 
 
+def footnotes(entries: Sequence[tuple[str, Mapping[str, Any]]], columns: Sequence[Column]) -> str:
+    """What to keep in mind about a table's numbers, said once for all rows that it concerns.
+
+    Args:
+        entries: Name and estimates of each row.
+        columns: Key and title of each column.
+
+    Returns:
+        Sentences, each after a space; empty where there is nothing to say.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for name, entry in entries:
+        for key, title, _ in columns:
+            if entry[key] is not None and entry[key]["estimate"] is not None and words.remark(entry[key]):
+                found.setdefault((title, words.remark(entry[key])), []).append(name)
+    return "".join(
+        " " + words.sentence(f"{title}{'' if len(names) == len(entries) else f' of {words.listed(names)}'}: {remark}")
+        for (title, remark), names in found.items()
+    )
+
+
 def whole(value: float) -> Cell:
     """A count."""
     return Cell(count(value), "", value)
@@ -120,6 +141,8 @@ def per_class_table(split: Mapping[str, Any], confidence: float) -> Table:
         f"In brackets: {coverage(confidence)} interval. Type I error rate = 100% − specificity; "
         "type II error rate = 100% − sensitivity."
     )
+    if len(rows) > 2:
+        note += footnotes([(entry["label"], entry) for entry in split["per_class"]], _CLASS_COLUMNS)
     absent = [e["label"] for e in split["per_class"] if e["support"] == 0]
     if absent:
         note += f" No examples of {words.listed(absent)}; what needs them is undefined."
@@ -205,6 +228,7 @@ def subgroup_table(split: Mapping[str, Any], confidence: float) -> Table:
         for entry in entries
     ]
     note = f"In brackets: {coverage(confidence)} interval. Not corrected for the number of subgroups."
+    note += footnotes([(f"{entry['column']} {entry['value']}", entry) for entry in entries], kept)
     header += ["Caution"] if warned else []
     options: dict[str, Any] = {"text_columns": 2, "last_text": warned, "sortable": True, "anchor": "subgroups"}
     return Table("Subgroups", header, rows, note=note, **options)

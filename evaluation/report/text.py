@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from evaluation.report import summary
+from evaluation.report.headline import headline, remarks
 from evaluation.report.studies import comparison_sentences, readers_sentences
 from evaluation.report.tables import Table, headline_table, is_detailed
 from evaluation.report.words import counts, decimal, percent
@@ -24,15 +25,15 @@ def render_text(data: Mapping[str, Any]) -> str:
     confidence = data["confidence"]
     parts = [f"{data['title']}: {name}, n = {split['n']:,}"]
     if split["kind"] == "classification":
-        found = [summary.population(split, confidence), summary.operating_point(split)]
-        parts += [text for text in [*found, summary.missing(split), summary.sampling(split)] if text]
+        parts += summary.summary(split, confidence)[1:]
     if summary.exploratory(split):
         parts.append(f"Exploratory. {summary.exploratory(split)}")
     parts.append(_drawn(headline_table(split, confidence)))
+    parts += ["\n".join(remarks(headline(split)))] if remarks(headline(split)) else []
     if is_detailed(split) and len(split["labels"]) > 2:
         parts.append(_drawn(_class_lines(split)))
     if split.get("readers"):
-        parts += readers_sentences(split["readers"], confidence)
+        parts += readers_sentences(split["readers"], confidence) or split["readers"]["notes"][:1]
     if data["comparison"]:
         parts += comparison_sentences(data["comparison"], confidence)
     if split["kind"] == "classification":

@@ -119,6 +119,16 @@ def value_of(estimate: Mapping[str, Any], show: Show) -> str:
     return show(estimate["estimate"])
 
 
+def remark(estimate: Mapping[str, Any]) -> str:
+    """Why a number or its interval is absent, or what to keep in mind about it; empty where nothing is to be said."""
+    if is_infinite(estimate):
+        return str(estimate["reason"])
+    if estimate["estimate"] is None:
+        return f"undefined: {estimate['reason']}"
+    note = str(estimate.get("note") or "")
+    return note.replace("delong-logit covers", "the one on the logit scale (--auc-interval delong-logit) covers")
+
+
 def is_infinite(estimate: Mapping[str, Any]) -> bool:
     """Whether a number is infinite rather than undefined, which JSON has no word for."""
     return estimate["estimate"] is None and str(estimate["reason"]).startswith("infinite")

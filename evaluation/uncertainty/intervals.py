@@ -119,6 +119,11 @@ def proportion(
     """
     if not 0 <= numerator <= denominator:
         raise ValueError(f"numerator must be from 0 to denominator. Received: {numerator} of {denominator}.")
+    if int(numerator) != numerator or int(denominator) != denominator:
+        raise ValueError(
+            f"numerator and denominator must be whole numbers. Received: {numerator} of {denominator}. "
+            "Sums of weights have no closed interval: give the examples with their weights to DecisionSample."
+        )
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1. Received: confidence={confidence}.")
     if method not in ("wilson", "clopper-pearson"):

@@ -13,6 +13,9 @@ from evaluation.uncertainty.intervals import Estimate
 DRAWS_PER_CHUNK = 1 << 18
 LEAST_DEFINED = 0.9
 MOST_DENSE_CELLS = 32
+MOST_UNITS = 10_000
+# Replicates that differ by less, beside their size, differ by rounding alone.
+ROUNDING = 1e-12
 
 
 class Resampler:
@@ -54,7 +57,9 @@ class Resampler:
         Args:
             values: One row per example, shape (n, m). Boolean or integer columns with few different rows (such as
                 one column per cell of a confusion matrix) are drawn as multinomials, in no more time than a report
-                on 100 examples would take.
+                on 100 examples would take. More than 10,000 others are first added up at random in lots of one size:
+                sums of independent units are independent units. Take ratios of columns then, for the last lot may
+                be larger.
 
         Returns:
             Totals of shape (B, m), float64.
@@ -115,9 +120,12 @@ class Resampler:
             if self.group_index is not None:
                 yield _draw_counts(rng, self.num_groups, size)[:, self.group_index]
                 continue
+            if len(members) == 1:
+                yield _draw_counts(rng, n, size)
+                continue
             drawn = np.empty((size, n))
             for rows in members:
-                drawn[:, rows] = _draw_counts(rng, len(rows), size)
+                drawn[:, _as_slice(rows)] = _draw_counts(rng, len(rows), size)
             yield drawn
 
 
@@ -140,7 +148,7 @@ def percentile_interval(estimate: Estimate, replicates: np.ndarray, *, confidenc
     if len(defined) < LEAST_DEFINED * len(replicates):
         return replace(estimate, note=f"no interval: undefined in {len(replicates) - len(defined):,} resamples")
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2], method="inverted_cdf")
-    if low == high:
+    if low == high or high - low <= ROUNDING * max(abs(low), abs(high)) < np.inf:
         return replace(estimate, note="no interval: every resample gives the same value")
     if np.isinf(high):
         return replace(estimate, low=float(low), method=method, note="no upper limit: infinite in many resamples")
@@ -186,8 +194,34 @@ def multinomial_matrices(matrix: np.ndarray, *, replicates: int, seed: int) -> n
 
 def _draw_counts(rng: np.random.Generator, n: int, size: int) -> np.ndarray:
     """Multiplicities of n items in `size` resamples of n draws, shape (size, n), float64."""
-    flat = rng.integers(0, n, (size, n)) + np.arange(size)[:, None] * n
+    flat = rng.integers(0, n, (size, n))
+    flat += np.arange(size)[:, None] * n
     return np.bincount(flat.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+
+
+def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
+    """Ascending indices as a slice where none is left out, which is written to several times as fast."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def merged_units(groups: np.ndarray | None, n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Independent units, merged at random where there are many: sums of independent units are independent units.
+
+    Args:
+        groups: What belongs together, shape (n,); None: every example by itself.
+        n: Number of examples.
+        most: Largest number of units.
+        rng: Draws which units are merged, into lots of one size but for what is left over.
+
+    Returns:
+        Unit of each example, shape (n,), from 0.
+    """
+    codes, number = (np.arange(n), n) if groups is None else group_codes(groups)
+    if number <= most:
+        return codes
+    lots = number // -(-number // most)
+    return (rng.permutation(number) % lots)[codes]
 
 
 def _count_chunks(rng: np.random.Generator, n: int, replicates: int) -> Iterator[np.ndarray]:
@@ -207,6 +241,10 @@ def _resampled_rows(rng: np.random.Generator, rows: np.ndarray, replicates: int,
         if _worth_merging(len(distinct), n):
             return rng.multinomial(n, multiplicity / n, size=replicates) @ distinct.astype(np.float64)
     columns = np.ascontiguousarray(rows.T, dtype=np.float64)
+    if n > MOST_UNITS:
+        unit = merged_units(None, n, MOST_UNITS, rng)
+        columns = np.stack([np.bincount(unit, column) for column in columns])
+        n = columns.shape[1]
     # einsum, for a threaded matrix product waits for its threads at every chunk.
     sums = [
         np.stack([np.einsum("bn,n->b", counts, column) for column in columns], axis=1)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from evaluation import ExampleColumns, IntervalSettings, ReportOptions, evaluate
+from evaluation import ExampleColumns, IntervalSettings, ReadOptions, ReportOptions, evaluate
 from evaluation.predictions import PredictionsError
 
 
 def test_the_example_of_the_documentation_holds(tmp_path):
-    report = evaluate([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], labels=["benign", "malignant"], output_dir=tmp_path)
+    report = evaluate([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], labels=["benign", "malignant"]).save(tmp_path)
     split = report.data["splits"]["predictions"]
     assert (split["positive"], split["per_class"][1]["auc"]["estimate"]) == ("malignant", 0.75)
     assert report.html_path == tmp_path / "index.html" and report.html_path.exists()
@@ -33,3 +33,18 @@ def test_options_and_columns_reach_the_report():
 def test_wrong_arrays_are_refused_in_words():
     with pytest.raises(PredictionsError, match="nan|NaN"):
         evaluate([0, 1], [0.5, float("nan")])
+
+
+def test_logits_and_missing_scores_are_declared():
+    rows = [[2.0, -1.0], [float("nan"), 0.0], [0.0, 3.0]]
+    reading = ReadOptions(logits=True, missing="worst-case")
+    split = evaluate(["no", "no", "yes"], rows, reading=reading).data["splits"]["predictions"]
+    assert (split["missing"]["scores"], split["accuracy"]["numerator"], split["n"]) == (1, 2, 3)
+
+
+def test_scores_of_single_precision_meet_the_threshold_alike_everywhere():
+    score = np.array([0.7, 0.2, 0.9], dtype=np.float32)
+    options = ReportOptions(threshold=0.7)
+    split = evaluate([1, 0, 1], score, options=options).data["splits"]["predictions"]
+    row = next(row for row in split["threshold_table"] if row["threshold"] == 0.7)
+    assert row["tp"] == split["per_class"][1]["tp"]

@@ -141,7 +141,9 @@ def test_missing_scores_follow_the_policy(score):
     found = predictions_from_arrays([1, 1, None], score, options=ReadOptions(missing="worst-case"))
     assert (found.y_score[:, 1].tolist(), found.missing.scores, found.missing.truths) == ([0.5, 0.0], 1, 1)
     assert refusal([1, 1, 0], score).startswith("y_score[1]: received ")
-    assert refusal([1, 1, 0], score).endswith("Give a number, or set missing='exclude' or missing='worst-case'")
+    assert refusal([1, 1, 0], score).endswith(
+        "Give a number, or set ReadOptions(missing='exclude') or ReadOptions(missing='worst-case')"
+    )
 
 
 def test_the_callers_arrays_are_neither_changed_nor_shared():
@@ -164,12 +166,12 @@ REFUSALS = {
     "logits": (
         ([0, 1], [0.5, 2.5]),
         "y_score[1]: received '2.5', which is out of range; expected a number from 0 to 1. "
-        "If these are logits, declare them with logits=True",
+        "If these are logits, declare them with ReadOptions(logits=True)",
     ),
     "sum": (
         ([0, 1], THREE * [1, 1, 2]),
         "y_score[0]: the scores sum to 1.25; expected 1 within 0.001. "
-        "Give probabilities, not percentages; if these are logits, declare them with logits=True",
+        "Give probabilities, not percentages; if these are logits, declare them with ReadOptions(logits=True)",
     ),
     "unknown integer": (
         ([0, 3], THREE),
@@ -211,7 +213,10 @@ OPTION_REFUSALS = [
     ),
     ({"labels": ["a", "b", "c"]}, "y_true[0]: received 'x', which is an unknown label; labels are a, b, c"),
     ({"labels": "xyz"}, "labels must be 3 different names, one per column of y_score. Received: shape ()"),
-    ({"labels": ["x", "y", "z"], "positive": "x"}, "positive is for two classes; the file scores 3. Leave it out"),
+    (
+        {"labels": ["x", "y", "z"], "positive": "x"},
+        "positive is for two classes; the file scores 3. Leave it out, or give a file of two",
+    ),
     (
         {"labels": ["x", "y", "z"], "columns": ExampleColumns(ids=["i", "i"])},
         "id[1]: received 'i', a duplicate id; first seen in id[0]. Give every example its own id",

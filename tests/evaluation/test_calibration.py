@@ -62,7 +62,7 @@ def test_losses_take_the_bootstrap_and_the_normal_interval_of_the_mean_alike():
     y, score = binary(2000)
     drawn, derived = brier_score(y, both(score)), brier_score(y, both(score), settings=LINEARISED)
     losses = (score - y) ** 2
-    error = losses.std() / np.sqrt(2000)
+    error = losses.std(ddof=1) / np.sqrt(2000)
     assert derived.high - derived.value == pytest.approx(1.959964 * error, rel=1e-4)
     assert (drawn.low, drawn.high) == pytest.approx((derived.low, derived.high), abs=0.1 * error * 4)
     assert (drawn.method, derived.method) == ("bootstrap", "linearised")
@@ -218,3 +218,24 @@ def test_the_curves_delta_method_agrees_with_its_bootstrap(keywords):
 def test_no_examples_leave_a_loss_undefined(measure):
     found = measure(np.zeros(0, int), np.zeros((0, 2)))
     assert (found.value, found.reason) == (None, "no examples")
+
+
+def test_float32_scores_of_1_have_finite_logits_and_losses():
+    y, score = np.array([0, 0, 1, 0, 1, 1, 1, 0] * 5), np.array([0.2, 0.3, 0.2, 0.6, 0.6, 1.0, 1.0, 1.0] * 5)
+    narrow = score.astype(np.float32)
+    for found, expected in zip(
+        calibration_slope_intercept(y, narrow), calibration_slope_intercept(y, score), strict=True
+    ):
+        assert found.value == pytest.approx(expected.value, rel=1e-5)
+    assert log_loss(y, both(narrow)).value == pytest.approx(log_loss(y, both(score)).value, rel=1e-6)
+
+
+def test_saturated_scores_still_have_the_slope_that_fits_best():
+    y, score = np.repeat([0, 1], 50), np.concatenate([np.zeros(45), np.ones(5), np.zeros(4), np.ones(46)])
+    slope, intercept = calibration_slope_intercept(y, score)
+    ends = np.log(4 / 45), np.log(46 / 5)  # the fit meets the odds at both scores
+    extreme = np.log(2.0**52 - 1)
+    assert slope.value == pytest.approx((ends[1] - ends[0]) / (2 * extreme), rel=1e-6)
+    # With the slope fixed at 1, 50 positives are expected among the 51 scores of 1 alone.
+    assert intercept.value == pytest.approx(np.log(50) - extreme, abs=1e-6)
+    assert slope.low < slope.value < slope.high and intercept.low < intercept.value < intercept.high

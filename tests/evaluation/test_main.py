@@ -13,6 +13,9 @@ from evaluation.predictions import write_predictions
 from tests.evaluation.malformed import malformed_files
 from tests.evaluation.samples import binary
 
+THREE = "y_true,p_a,p_b,p_c\na,0.5,0.3,0.2\nb,0.2,0.8,0\n"
+REGRESSION = "y_true,y_pred\n1,2\n3,3\n"
+
 
 def run(*argv):
     return subprocess.run([sys.executable, "-W", "error", "-m", "evaluation", *argv], capture_output=True, text=True)
@@ -37,6 +40,13 @@ def test_a_file_becomes_a_report_next_to_it(tmp_path):
             "received '2', which is out of range; expected a number from 0 to 1. If these are logits, declare them "
             "with --logits",
         ),
+        (THREE, ["--prevalence", "0.1"], "{path}: --prevalence needs two classes, one of them positive"),
+        (THREE, ["--images", "."], "{path}: --images needs a column image that names the picture of each example"),
+        (THREE, ["--rule", "youden"], "{path}: an operating point needs two classes, one of them positive"),
+        (REGRESSION, ["--compare", "other.csv"], "models are compared on classes; this file is a regression"),
+        (REGRESSION, ["--logits"], "--logits is for scores of classes; this file is a regression"),
+        (REGRESSION, ["--subgroups", "site"], "--subgroups is for classes; this file is a regression"),
+        (THREE, ["--logits"], "sums to 1, as probabilities do. Leave --logits out"),
         ("y_true,y_pred\n1,1e308\n", [], "expected a number from -1e+150 to 1e+150. Use another unit"),
     ],
 )
@@ -47,6 +57,19 @@ def test_a_refusal_is_one_line_and_code_2_and_leaves_nothing(tmp_path, capsys, t
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.endswith(message.format(path=path) + "\n") and error.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.csv"]
+
+
+@pytest.mark.parametrize("flag", ["--compare", "--readers", "--validation"])
+def test_another_file_that_is_missing_is_the_users_error(tmp_path, capsys, flag):
+    write_predictions(tmp_path / "scores.csv", binary())
+    assert main([str(tmp_path / "scores.csv"), flag, str(tmp_path / "none.csv")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'none.csv'}: no such file.")
+
+
+def test_a_negative_seed_is_refused_before_anything_is_read(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["nothing.csv", "--interval-seed", "-1"])
+    assert capsys.readouterr().err == "error: the seed of the intervals must be 0 or more. Received: -1; see --help\n"
 
 
 def test_no_file_is_a_usage_error():
@@ -85,7 +108,9 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path
     path = tmp_path / "scores.csv"
     write_predictions(path, binary())
     assert main([str(path), "--output", str(path)]) == 1
-    assert capsys.readouterr().err == f"error: {path}: File exists\n"
+    assert capsys.readouterr().err == (
+        f"error: {path}: is a file, but the report needs a folder. Give another --output\n"
+    )
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.csv"]
 
 
@@ -153,3 +178,21 @@ def test_pictures_named_by_a_column_stand_in_the_report(tmp_path):
     assert main([str(tmp_path / "scores.csv")]) == 0
     page = (tmp_path / "scores-report" / "index.html").read_text(encoding="utf-8")
     assert page.count('class="small"') > 3
+
+
+@pytest.mark.parametrize(
+    ("argv", "note"),
+    [
+        ([], None),
+        (["--rule", "youden"], "The same rule chose every model's threshold on these very examples"),
+        (["--rule", "youden", "--validation", "scores.csv"], "Only the threshold of scores was chosen by the rule"),
+    ],
+)
+def test_a_comparison_says_how_its_thresholds_came_about(tmp_path, monkeypatch, argv, note):
+    monkeypatch.chdir(tmp_path)
+    for name in ("scores.csv", "rival.csv"):
+        write_predictions(tmp_path / name, binary())
+    assert main(["scores.csv", "--compare", "rival.csv", "--output", "report", *argv]) == 0
+    notes = json.loads((tmp_path / "report" / "report.json").read_text())["comparison"]["notes"]
+    found = [one for one in notes if "the rule" in one or "same rule" in one]
+    assert [one.startswith(note) for one in found] == ([] if note is None else [True])

@@ -286,9 +286,8 @@ def real(tmp_path_factory):
     y_true = rng.integers(0, 2, 300)
     score = 1 / (1 + np.exp(-rng.normal(size=300) - 1.5 * y_true + 1))
     columns = ExampleColumns(subgroups={"site": rng.choice(["<b>north</b>", "south"], 300)})
-    return evaluate(
-        y_true, score, labels=["benign", "malignant"], columns=columns, output_dir=tmp_path_factory.mktemp("real")
-    )
+    report = evaluate(y_true, score, labels=["benign", "malignant"], columns=columns)
+    return report.save(tmp_path_factory.mktemp("real"))
 
 
 def test_the_slider_shows_what_report_json_says_at_every_threshold_of_its_table(browser, real):

@@ -68,8 +68,16 @@ REFUSALS = {
     "empty file": ("", ": the file is empty. Expected a header line and one row per example"),
     "blank file": ("\n \n", ": the file is empty. Expected a header line and one row per example"),
     "header only": ("id,y_true,p_a\n", ": the file has a header and no rows. Expected one row per example"),
-    "semicolons": ("id;y_true;p_a\nx;a;1\n", ", row 1: columns are separated by ';'; expected commas. Save it as CSV"),
-    "tabs": ("id\ty_true\tp_a\nx\ta\t1\n", ", row 1: columns are separated by tabs; expected commas. Save it as CSV"),
+    "semicolons": (
+        "id;y_true;p_a\nx;a;1\n",
+        ", row 1: columns are separated by ';'; expected commas. Save it as CSV with commas between "
+        "cells and points in numbers",
+    ),
+    "tabs": (
+        "id\ty_true\tp_a\nx\ta\t1\n",
+        ", row 1: columns are separated by tabs; expected commas. Save it as CSV with commas between "
+        "cells and points in numbers",
+    ),
     "no truth": ("id,label,p_a\nx,a,1\n", ", row 1: column y_true is missing. Found: id, label, p_a"),
     "duplicate column": (
         "id,y_true,p_a,p_a\nx,a,1,0\n",
@@ -134,7 +142,7 @@ POSITIVE_REFUSALS = {
     ),
     "three classes": (
         "y_true,p_a,p_b,p_c\na,0,1,0\n",
-        ": --positive is for two classes; the file scores 3. Leave it out",
+        ": --positive is for two classes; the file scores 3. Leave it out, or give a file of two",
     ),
     "regression": ("y_true,y_pred\n1,2\n", ": --positive z needs class scores; y_true,y_pred is a regression"),
 }

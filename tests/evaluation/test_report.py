@@ -95,7 +95,7 @@ TEXT = """A title: test, n = 4
 
 Positive class: yes, the condition looked for; present in 2 of 4 (50.0%).
 
-An example is called yes where its score is at least 0.5. 0.5 is the default; no examples chose it.
+An example is called yes where its score is at least 0.5. 0.5 is the default; it was not chosen on any examples.
 """
 
 

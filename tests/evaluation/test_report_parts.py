@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import io
 import json
 import re
@@ -16,7 +17,7 @@ from evaluation.report.explorer import explorer_data, safe_json
 from evaluation.report.headline import headline, headline_groups, leading
 from evaluation.report.markdown import escape, render_markdown
 from evaluation.report.page import LARGEST_SVG, render_page, thumbnail_address
-from evaluation.report.studies import comparison_sentences, readers_sentences, readers_table
+from evaluation.report.studies import comparison_sentences, pairs_table, readers_sentences, readers_table
 from evaluation.report.summary import summary
 from evaluation.report.tables import confusion_table, per_class_table, subgroup_table
 from evaluation.report.text import render_text
@@ -133,9 +134,11 @@ def test_a_comparison_reads_without_explanation():
     first, second, third = comparison_sentences(report_data.comparison(), 0.95)
     assert first == (
         "Sensitivity of model 3 was higher than that of model 2: a difference of +4.4 percentage points (95% interval "
-        "+0.1 to +8.7; McNemar exact, p = 0.039, p = 0.077 after Holm’s correction). Chance alone could explain it; "
-        "that does not show the two to be equal."
+        "+0.1 to +8.7; McNemar exact, p = 0.039, p = 0.077 after Holm’s correction). With several pairs tested, "
+        "chance alone could explain it; that does not show the two to be equal."
     )
+    note = pairs_table(report_data.comparison(), 0.95).note
+    assert "one may leave out 0 where the corrected p value is large" in note
     assert "was lower than" in second and "p < 0.001, p = 0.001 after Holm’s correction)." in third
 
 
@@ -210,6 +213,9 @@ def test_an_exploratory_threshold_is_marked():
     data = report_data.completed(report_data.report({"test": report_data.binary_split(operating_point=point)}))
     assert '<p class="caution"><strong>Exploratory.</strong>' in render_page(data, {}, PLAIN)
     assert "**Exploratory.**" in render_markdown(data, {}) and "Exploratory." in render_text(data)
+    for shown in (render_page(data, {}, PLAIN), render_markdown(data, {}), render_text(data)):
+        body = " ".join(re.sub(r"<script>.*", "", shown, flags=re.DOTALL).split())
+        assert body.count("its score is at least 0.43") == body.count("Confirm them on other examples") == 1
     assert 'class="caution"' not in render_page(report_data.binary_report(), {}, PLAIN)
 
 
@@ -271,6 +277,39 @@ def test_an_array_that_is_no_image_is_refused():
     )
     with pytest.raises(ValueError, match=message):
         thumbnail_address(np.zeros((4, 4)))
+
+
+def test_pictures_that_are_missing_are_counted_and_the_others_shown():
+    data = report_data.binary_report()
+    ids = [one["id"] for one in data["splits"]["test"]["mistakes"]["shown"]]
+    image = np.zeros((8, 8, 3), dtype=np.uint8)
+    some = SimpleNamespace(image_of=lambda name: None if name in ids[:3] else image, training_curves=None)
+    page = render_page(data, {}, some)
+    assert (page.count("no picture</div>"), page.count('class="small"')) == (3, 5)
+    assert "3 of their 8 pictures could not be found or read." in page and "--images" in page
+    none = render_page(data, {}, SimpleNamespace(image_of=lambda name: None, training_curves=None))
+    assert "8 of their 8 pictures could not be found or read." in none and "no picture</div>" not in none
+
+
+def test_what_to_keep_in_mind_stands_in_every_format_and_names_the_flag():
+    split = report_data.binary_split()
+    area = split["per_class"][1]["auc"]
+    area["note"] = "with an area above 0.9, DeLong's plain interval is too narrow; delong-logit covers better"
+    split["per_class"][1]["dor"] = report_data.estimate(None, reason="0 ÷ 0")
+    data = report_data.report({"test": split})
+    data = report_data.completed(data)
+    for shown in (render_page(data, {}, PLAIN), render_markdown(data, {}), render_text(data)):
+        text = html.unescape(shown)
+        assert text.count("the one on the logit scale (--auc-interval delong-logit) covers better") == 1
+        assert "ndefined: 0 ÷ 0" in text
+
+
+def test_a_table_of_classes_says_once_what_concerns_several():
+    split = report_data.several_report()["splits"]["test"]
+    for entry in split["per_class"][:2]:
+        entry["auc"]["note"] = "no interval: a single positive example"
+    first, second = (entry["label"] for entry in split["per_class"][:2])
+    assert per_class_table(split, 0.95).note.count(f"AUC of {first} and {second}: no interval: a single") == 1
 
 
 def test_worst_mistakes_appear_as_images_with_their_names_or_as_a_table():
