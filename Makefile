@@ -20,8 +20,10 @@ RUNTIME := $(VENV)/.groundwork-$(if $(gpu),gpu,runtime)
 DEV := $(VENV)/.groundwork-dev
 
 TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD EPOCHS BATCH_SIZE \
-	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT RUNS_DIR VERBOSE
+	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT \
+	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA GRADIENT_CLIP RUNS_DIR VERBOSE
 
+FIND := LOWEST HIGHEST STEPS
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
@@ -29,7 +31,11 @@ ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
 endif
 
-.PHONY: help setup train evaluate test test-slow lint format bench seeds clean
+ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
+$(if $(run),,$(error say which run to train again: RUN=runs/train/…))
+endif
+
+.PHONY: help setup train lr-find evaluate reproduce test test-slow lint format bench seeds clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -37,12 +43,18 @@ help:  ## this list
 
 setup: $(RUNTIME)  ## create the environment: VENV=.venv (reuses one), PYTHON=python3, GPU=1 (NVIDIA libraries)
 
-train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, ARGS="--any-flag"
-	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN)) $(args)
+train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, RESUME=runs/train/… or auto, ARGS="--any-flag"
+	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN) RESUME) $(args)
+
+lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
+	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(args)
 
 evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of any model: PREDICTIONS=file.csv POSITIVE VALIDATION COMPARE READERS OUTPUT …; RULE PREVALENCE …
 	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(config) $(call flags,$(FILES) $(REPORT)) $(args),\
 		$(BIN)/python -m training.evaluate $(run) $(config) $(call flags,DATA_DIR $(REPORT)) $(args))
+
+reproduce: $(RUNTIME)  ## train a run again and compare weights, history and predictions: RUN=runs/train/… [DATA_DIR]
+	@$(BIN)/python -m training.reproduce $(run) $(call flags,DATA_DIR VERBOSE) $(args)
 
 test: $(DEV)  ## run the tests: ARGS="-k name"
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(args)

@@ -56,6 +56,8 @@ def test_every_make_target_is_explained_in_one_line():
         ),
         (["evaluate", "PREDICTIONS=a b.csv", "POSITIVE=x y"], ["a b.csv", "--positive", "x y"]),
         (["evaluate", "RUN=runs/train/x-001"], ["runs/train/x-001"]),
+        (["train", "RESUME=runs/train/x-001", "EPOCHS=9"], ["--resume", "runs/train/x-001", "--epochs", "9"]),
+        (["reproduce", "RUN=runs/train/x-001"], ["runs/train/x-001"]),
         (["train", "ARGS=--hyperparameters.l2 0.1"], ["--hyperparameters.l2", "0.1"]),
     ],
 )

@@ -34,14 +34,13 @@ class Augmentation:
         """Whether anything is switched on."""
         return bool(self.shift or self.flip != "none" or self.rotation or self.zoom)
 
-    def apply(self, batches: tf.data.Dataset, *, seed: int) -> tf.data.Dataset:
-        """Augments the images of `(x, y)` batches, with fresh draws in every epoch."""
-        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    def apply(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """Augments `(x, y, key)` batches to `(x, y)`; the key, two integers per batch, decides every draw."""
 
-        def change(rows: tuple[tf.Tensor, tf.Tensor], pair: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return self(rows[0], seed=pair), rows[1]
+        def change(images: tf.Tensor, targets: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self(images, seed=key), targets
 
-        return tf.data.Dataset.zip((batches, seeds)).map(change, num_parallel_calls=2, deterministic=True)
+        return batches.map(change, num_parallel_calls=2, deterministic=True)
 
     def __call__(self, images: tf.Tensor, *, seed: tf.Tensor) -> tf.Tensor:
         """Changes each image by its own draw.

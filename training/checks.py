@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,12 +146,19 @@ def _changed(config: TrainConfig, names: Iterable[str]) -> list[str]:
 
 def _check_numbers(config: TrainConfig) -> None:
     at_least_one = ("epochs", "batch_size", "steps_per_execution", "memory_limit_mb")
-    ranges = dict.fromkeys(at_least_one, (1, math.inf, "at least 1"))
+    ranges: dict[str, tuple[float, float, str]] = dict.fromkeys(at_least_one, (1, math.inf, "at least 1"))
     ranges["patience"] = (0, math.inf, "0 (never stop early) or more")
+    for name in ("checkpoint_every", "checkpoint_steps"):
+        ranges[name] = (0, math.inf, "0 (never) or more")
     for name in ("shift", "zoom"):
         ranges[name] = (0, 0.9, "between 0 and 0.9")
     ranges["rotation"] = (0, 180, "between 0 and 180 degrees")
-    ranges["momentum"] = (0, 0.9999, "at least 0 and below 1")
+    for name in ("momentum", "warmup"):
+        ranges[name] = (0, 0.9999, "at least 0 and below 1")
+    ranges["weight_decay"] = (0, sys.float_info.max, "0 or more")
+    ranges["gradient_clip"] = (sys.float_info.min, sys.float_info.max, "positive")
+    ranges["ema"] = (0.0001, 0.999999, "between 0 and 1, such as 0.99")
+    ranges["label_smoothing"] = (0, 0.4999, "at least 0 and below 0.5")
     for name in ("seed", "split_seed"):
         ranges[name] = (0, 2**31 - 1, "between 0 and 2147483647")
     for name, (low, high, words) in ranges.items():
@@ -178,6 +186,10 @@ def _check_optimizer(config: TrainConfig) -> None:
         not config.nesterov or (config.optimizer == "sgd" and config.momentum > 0),
         f"nesterov needs sgd with momentum. Received: optimizer={config.optimizer}, momentum={config.momentum}.",
     )
+    _require(
+        config.schedule != "constant" or config.warmup is None,
+        f"warmup belongs to --schedule cosine or one_cycle. Received: schedule=constant, warmup={config.warmup}.",
+    )
 
 
 def _check_task_settings(config: TrainConfig) -> None:
@@ -189,4 +201,5 @@ def _check_task_settings(config: TrainConfig) -> None:
     )
     if task == "regression":
         _require(config.class_weight == "none", f"class_weight needs classes; {config.model} does regression.")
+        _require(not config.label_smoothing, f"label_smoothing needs classes; {config.model} does regression.")
         _require(config.positive is None, f"positive names a class; {config.model} does regression.")

@@ -35,11 +35,17 @@ class TrainConfig:
         epochs: Epochs at most; default: 50 for images, 300 for tables.
         batch_size: Examples per step; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
-        learning_rate: Learning rate; default: Keras' own for the optimizer.
+        learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own for the optimizer.
+        schedule: constant, cosine (falls to 0) or one_cycle (rises from a 25th, then falls to 0), over all epochs.
+        warmup: Fraction of the steps in which the rate rises; default: 0.3 for one_cycle, 0 for cosine.
         momentum: Momentum, for sgd and rmsprop.
         nesterov: Nesterov momentum, for sgd.
+        weight_decay: Times the rate, what each step takes off a weight (biases excepted); default: 0.004 for adamw.
+        gradient_clip: Largest norm of all gradients together; default: no limit.
+        ema: Average the weights, keeping this share of the average each step (0.99, say); validation sees the average.
+        label_smoothing: Share of each target that is spread over all classes; it is in val_loss as well as in loss.
         monitor: What chooses the best epoch: val_loss, val_accuracy or val_mae.
-        patience: Epochs without improvement before training stops; 0 trains all epochs.
+        patience: Epochs without improvement before training stops, 0 for never; default: 10, with a schedule 0.
         class_weight: none, or balanced (each class weighs the same in the loss).
         shift: Augmentation: random shift, largest fraction of height and width.
         flip: Augmentation: none, horizontal, vertical or both.
@@ -50,6 +56,8 @@ class TrainConfig:
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.
         deterministic: Repeat exactly on this machine, at some cost in speed.
+        checkpoint_every: Epochs between two checkpoints, from which a run can be resumed; 0 writes none.
+        checkpoint_steps: Steps between two more checkpoints within an epoch; 0 writes none.
         snapshots: Also keep the weights of every epoch, in snapshots/.
         runs_dir: Folder that receives runs.
         verbose: auto, bar (progress bar), line (a line an epoch) or silent.
@@ -73,10 +81,16 @@ class TrainConfig:
     batch_size: int | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion"] = "adam"
     learning_rate: float | None = None
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    warmup: float | None = None
     momentum: float = 0.0
     nesterov: bool = False
+    weight_decay: float | None = None
+    gradient_clip: float | None = None
+    ema: float | None = None
+    label_smoothing: float = 0.0
     monitor: Literal["val_loss", "val_accuracy", "val_mae"] = "val_loss"
-    patience: int = 10
+    patience: int | None = None
     class_weight: Literal["none", "balanced"] = "none"
     shift: float = 0.0
     flip: Literal["none", "horizontal", "vertical", "both"] = "none"
@@ -87,6 +101,8 @@ class TrainConfig:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 1
     deterministic: bool = False
+    checkpoint_every: int = 1
+    checkpoint_steps: int = 0
     snapshots: bool = False
     runs_dir: str = "runs"
     verbose: Literal["auto", "bar", "line", "silent"] = "auto"

@@ -15,10 +15,12 @@ from training.augmentation import Augmentation
 from training.checks import ConfigError
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
+from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
 
 EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
+DEFAULT_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Plan:
     policy: str
     probe_ms: dict[str, float]
     augmentation: Augmentation
+    patience: int
 
 
 def prepare(config: TrainConfig, data: Dataset) -> tuple[keras.Model, keras.Model, Plan]:
@@ -61,12 +64,21 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     if augmentation.is_active and data.kind == "table":
         raise ConfigError(f"augmentation (shift, flip, rotation, zoom) is for images; {data.name} holds a table.")
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
-    return Plan(config.epochs or DEFAULT_EPOCHS[data.kind], batch_size, steps, per_call, policy, probe_ms, augmentation)
+    epochs = config.epochs or DEFAULT_EPOCHS[data.kind]
+    patience = resolved_patience(config)
+    return Plan(epochs, batch_size, steps, per_call, policy, probe_ms, augmentation, patience)
 
 
 def default_batch_size(num_examples: int) -> int:
     """A power of two from 32 to 256, about a 64th of the training set: small sets need the steps."""
     return int(2 ** np.clip(np.round(np.log2(num_examples / 64)), 5, 8))
+
+
+def resolved_patience(config: TrainConfig) -> int:
+    """Epochs without improvement before training stops; a schedule is planned to its end and is not cut by default."""
+    if config.patience is not None:
+        return config.patience
+    return DEFAULT_PATIENCE if config.schedule == "constant" else 0
 
 
 def default_steps_per_execution(batch_size: int) -> int:
@@ -95,17 +107,8 @@ def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
 
 
 def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan) -> None:
-    settings: dict[str, Any] = {}
-    if config.learning_rate is not None:
-        settings["learning_rate"] = config.learning_rate
-    if config.momentum:
-        settings["momentum"] = config.momentum
-    if config.nesterov:
-        settings["nesterov"] = True
-    optimizer = keras.optimizers.get({"class_name": config.optimizer, "config": settings})
-    loss, metric = {0: ("mean_squared_error", "mae"), 2: ("binary_crossentropy", "accuracy")}.get(
-        data.num_classes, ("sparse_categorical_crossentropy", "accuracy")
-    )
+    optimizer = build_optimizer(config, model, total_steps=plan.epochs * plan.steps)
+    loss, metric = loss_and_metric(data.num_classes, config.label_smoothing)
     model.compile(optimizer, loss, metrics=[metric], steps_per_execution=plan.steps_per_execution, jit_compile=False)
 
 

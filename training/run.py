@@ -7,6 +7,8 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -60,6 +62,10 @@ class Run:
         return self.path / "snapshots"
 
     @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint"
+
+    @property
     def predictions(self) -> Path:
         return self.path / "predictions"
 
@@ -86,6 +92,34 @@ class Run:
         """Adds or replaces entries of `run.json`."""
         record = self.read_record() if self.record.exists() else {}
         write_json(self.record, record | entries)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps a second process from training the same run; a process that dies, however, gives it back.
+
+        Raises:
+            RunError: Another process trains this run.
+        """
+        try:
+            import fcntl
+        except ImportError:  # not on Windows
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"{self.path} is being trained by another process: let it end, or stop it.") from None
+            yield
+        finally:
+            os.close(handle)
+
+    def remove_leftovers(self) -> None:
+        """Removes the temporary files of a process that was killed while it wrote; the caller holds the lock."""
+        for pattern in (".writing-*", ".*.tmp"):
+            for path in self.path.rglob(pattern):
+                path.unlink(missing_ok=True)
 
     def write_manifest(self) -> None:
         """Lists the SHA-256 of every file of the run; called whenever files have changed."""
@@ -157,7 +191,7 @@ def environment() -> dict[str, Any]:
         for gpu in tf.config.list_physical_devices("GPU")
     ]
     return {
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
+        "versions": package_versions(),
         "hardware": {
             "processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -167,6 +201,11 @@ def environment() -> dict[str, Any]:
         },
         "command": ["python", *sys.orig_argv[1:]],
     }
+
+
+def package_versions() -> dict[str, str]:
+    """Python and what decides about the numbers."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES}
 
 
 def processor() -> str:

@@ -36,6 +36,26 @@ REFUSED = {
     "fractions": ({"validation_fraction": 0.5, "test_fraction": 0.5}, "must leave something to train on"),
     "rate": ({"learning_rate": 0.0}, "learning_rate must be positive"),
     "nan rate": ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+    "warmup alone": (
+        {"warmup": 0.1},
+        "warmup belongs to --schedule cosine or one_cycle. Received: schedule=constant, warmup=0.1.",
+    ),
+    "warmup": (
+        {"schedule": "cosine", "warmup": 1.0},
+        "warmup must be at least 0 and below 1. Received: warmup=1.0.",
+    ),
+    "decay": ({"weight_decay": -0.1}, "weight_decay must be 0 or more. Received: weight_decay=-0.1."),
+    "clip": ({"gradient_clip": 0.0}, "gradient_clip must be positive. Received: gradient_clip=0.0."),
+    "infinite clip": ({"gradient_clip": float("inf")}, "gradient_clip must be positive. Received: gradient_clip=inf."),
+    "average": ({"ema": 1.0}, "ema must be between 0 and 1, such as 0.99. Received: ema=1.0."),
+    "smoothing": (
+        {"label_smoothing": 0.5},
+        "label_smoothing must be at least 0 and below 0.5. Received: label_smoothing=0.5.",
+    ),
+    "smoothing of regression": (
+        {"model": "mlp_regressor", "dataset": "diabetes", "label_smoothing": 0.1},
+        "label_smoothing needs classes; mlp_regressor does regression.",
+    ),
     "accuracy of regression": (
         {"model": "mlp_regressor", "dataset": "diabetes", "monitor": "val_accuracy"},
         "has no val_accuracy",

@@ -8,7 +8,7 @@ import models
 from training.augmentation import Augmentation
 from training.datasets.dataset import Split
 from training.datasets.files import ImageFiles
-from training.pipeline import batches, num_batches
+from training.pipeline import batches, new_clock, num_batches
 
 
 def split_of(n: int, shape=(4, 4, 1)) -> Split:
@@ -31,6 +31,28 @@ def test_the_order_is_new_in_each_epoch_and_repeats_with_the_seed():
     again = next(iter(batches(split_of(50), batch_size=50, shuffle_seed=7)))[1].numpy().tolist()
     assert first != second
     assert first == again
+
+
+def test_order_and_augmentation_are_functions_of_seed_and_epoch():
+    settings = {"batch_size": 4, "shuffle_seed": 7, "augmentation": Augmentation(shift=0.3)}
+    passes = batches(split_of(10), **settings)
+    third = [list(passes.as_numpy_iterator()) for _ in range(3)][2]
+    again = list(batches(split_of(10), **settings, clock=new_clock(epoch=2)).as_numpy_iterator())
+    for (x, y), (other_x, other_y) in zip(third, again, strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        np.testing.assert_array_equal(y, other_y)
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation(shift=0.3)])
+def test_a_pass_that_begins_at_a_step_gives_the_rest_and_empty_batches_before(augmentation):
+    settings = {"batch_size": 4, "shuffle_seed": 7, "augmentation": augmentation}
+    whole = list(batches(split_of(14), **settings).as_numpy_iterator())
+    clock = new_clock(step=2)
+    rest = list(batches(split_of(14), **settings, clock=clock).as_numpy_iterator())
+    assert [len(y) for _, y in rest] == [0, 0, 4, 2] and clock.numpy().tolist() == [1, 0]
+    for (x, y), (other_x, other_y) in zip(whole[2:], rest[2:], strict=True):
+        np.testing.assert_array_equal(x, other_x)
+        np.testing.assert_array_equal(y, other_y)
 
 
 def test_without_a_seed_the_order_is_the_splits_own():

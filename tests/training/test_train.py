@@ -151,7 +151,9 @@ def test_ctrl_c_keeps_the_best_epoch_and_still_reports(npz, tmp_path, monkeypatc
 def test_a_diverged_epoch_is_never_the_best_one():
     saved = []
     best = BestModel("val_accuracy", saved.append)
-    best.set_model(models.build("softmax_regression", (2,), 3))
+    model = models.build("softmax_regression", (2,), 3)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    best.set_model(model)
     best.on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0, "val_accuracy": 0.5})
     best.on_epoch_end(1, {"loss": float("nan"), "val_loss": 1.0, "val_accuracy": 1.0})
     best.on_epoch_end(2, {"loss": 1.0, "val_loss": float("inf"), "val_accuracy": 1.0})
@@ -204,7 +206,7 @@ def test_a_skipped_file_is_listed_in_the_run(npz, tmp_path):
 
 
 def test_a_full_disk_leaves_the_last_good_model(npz, tmp_path, monkeypatch):
-    import training.train as module
+    import training.job as module
 
     original, calls = module.save_model, []
 

@@ -1,0 +1,82 @@
+"""What a run ends with: curves, verdict, predictions, report and manifest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evaluation.report import Report
+from training.callbacks import BestModel, HistoryWriter, StopOnNonFinite
+from training.checks import TrainingDiverged
+from training.config import TrainConfig
+from training.datasets.dataset import Dataset
+from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
+from training.predictions import predict_run
+from training.results import report_run
+from training.run import Run
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The callbacks that remember what happened."""
+
+    guard: StopOnNonFinite
+    writer: HistoryWriter
+    best: BestModel
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were finished."""
+        return len(self.writer.history.get("loss", ()))
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run ended with.
+
+    Attributes:
+        run: The run directory.
+        history: Columns of `history.csv`, one value per epoch.
+        best_epoch: Epoch of the saved weights, from 1.
+        verdict: What the curves say.
+        report: Numbers, text and path of the report; None where no epoch was finished.
+        ended: `finished`, `stopped early`, `interrupted` (Ctrl-C) or `terminated` (SIGTERM).
+    """
+
+    run: Run
+    history: Mapping[str, list[float]]
+    best_epoch: int
+    verdict: Verdict
+    report: Report | None
+    ended: str
+
+
+def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: str) -> RunResult:
+    """Curves, verdict, predictions, report and manifest; raises where the loss was lost."""
+    history, best, guard = watch.writer.history, watch.best, watch.guard
+    verdict = Verdict("too few epochs", 0, "no epoch was finished.")
+    if watch.epochs:
+        verdict = diagnose(history, baseline_loss=_baseline(config, data))
+        draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
+        run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
+    report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
+    run.write_manifest()
+    if guard.where:
+        raise TrainingDiverged(_divergence_message(config, run, guard, best))
+    return RunResult(run, history, best_epoch(history, config.monitor), verdict, report, ended)
+
+
+def _baseline(config: TrainConfig, data: Dataset) -> float:
+    """Loss of the best constant guess; with balanced weights that is one class as likely as another."""
+    if config.class_weight == "balanced":
+        return math.log(data.num_classes)
+    return baseline_loss(data.train.y, data.num_classes)
+
+
+def _divergence_message(config: TrainConfig, run: Run, guard: StopOnNonFinite, best: BestModel) -> str:
+    kept = (
+        f"the weights of epoch {best.epoch} are kept in {run.model}" if best.epoch else "no epoch was finished before"
+    )
+    rate = "lower --learning-rate" + (f" (it was {config.learning_rate:g})" if config.learning_rate else "")
+    return f"the loss became NaN or infinite in {guard.where}; {kept}. Try to {rate}, or look for extreme inputs."

@@ -1,0 +1,106 @@
+"""The optimizer, the loss and the averaged weights of a run, by its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from training import schedules
+from training.config import TrainConfig
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+    "rmsprop": keras.optimizers.RMSprop,
+    "adagrad": keras.optimizers.Adagrad,
+    "adadelta": keras.optimizers.Adadelta,
+    "nadam": keras.optimizers.Nadam,
+    "lion": keras.optimizers.Lion,
+}
+
+
+def build_optimizer(config: TrainConfig, model: keras.Model, *, total_steps: int) -> keras.optimizers.Optimizer:
+    """The optimizer that the settings describe; what they leave open is Keras' default.
+
+    Weight decay is decoupled from the gradient, scaled by the learning rate, and spares biases and the scales and
+    offsets of normalisation (every weight with fewer than two axes), as is usual.
+
+    Args:
+        config: Settings of the run.
+        model: The model to train, whose weights are looked at and not changed.
+        total_steps: Optimizer steps of the whole run, which a schedule spreads over.
+
+    Reference:
+        Loshchilov & Hutter, 2019, "Decoupled weight decay regularization", arXiv:1711.05101.
+        Polyak & Juditsky, 1992, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30(4).
+    """
+    kind = OPTIMIZERS[config.optimizer]
+    peak = float(kind().learning_rate) if config.learning_rate is None else config.learning_rate
+    rate = schedules.learning_rate(config.schedule, peak, total_steps=total_steps, warmup=config.warmup)
+    settings: dict[str, Any] = {"learning_rate": rate}
+    if config.momentum:
+        settings |= {"momentum": config.momentum}
+    if config.nesterov:
+        settings |= {"nesterov": True}
+    if config.weight_decay is not None:
+        settings |= {"weight_decay": config.weight_decay}
+    if config.gradient_clip is not None:
+        settings |= {"global_clipnorm": config.gradient_clip}
+    if config.ema is not None:
+        settings |= {"use_ema": True, "ema_momentum": config.ema}
+    optimizer = kind(**settings)
+    optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
+    return optimizer
+
+
+def loss_and_metric(num_classes: int, label_smoothing: float = 0.0) -> tuple[keras.losses.Loss | Callable, str]:
+    """The loss to minimise and the metric to show beside it.
+
+    Args:
+        num_classes: 0 for regression (squared error, `mae`), 2 for one output, else one output per class.
+        label_smoothing: Share of each target, in [0, 0.5), that is spread evenly over all classes. It holds wherever
+            the loss is computed, on validation too, so that the two losses compare.
+
+    Returns:
+        Loss and metric for `compile`; targets are class indices `(n,)` or numbers.
+
+    Reference:
+        Szegedy et al., 2016, "Rethinking the Inception architecture for computer vision", arXiv:1512.00567.
+    """
+    if not num_classes:
+        return keras.losses.MeanSquaredError(), "mae"
+    if num_classes == 2:
+        return keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing), "accuracy"
+    if not label_smoothing:
+        return keras.losses.SparseCategoricalCrossentropy(), "accuracy"
+
+    def smoothed_crossentropy(y_true: Any, y_pred: Any) -> Any:
+        indices = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")  # Keras hands them over as floats (n, 1)
+        targets = keras.ops.one_hot(indices, num_classes, dtype=y_pred.dtype)
+        return keras.losses.categorical_crossentropy(targets, y_pred, label_smoothing=label_smoothing)
+
+    return smoothed_crossentropy, "accuracy"
+
+
+def averaging_callbacks(config: TrainConfig) -> list[keras.callbacks.Callback]:
+    """What makes validation see the averaged weights, where `ema` asks for them; the step itself keeps its own.
+
+    `swap_on_epoch` stays off: the model then holds the raw weights between epochs, where checkpoints are taken.
+    """
+    return [] if config.ema is None else [keras.callbacks.SwapEMAWeights()]
+
+
+def evaluated_weights(model: keras.Model) -> list[np.ndarray]:
+    """The weights that validation judged, in the order of `model.get_weights()`: averages where the optimizer has them.
+
+    Call it while the model holds its raw weights, as it does between epochs.
+    """
+    weights = {id(variable): variable for variable in model.weights}
+    if model.optimizer is not None and model.optimizer.use_ema:
+        averages = model.optimizer._model_variables_moving_average  # Keras has no public way to read them
+        weights |= {id(raw): mean for raw, mean in zip(model.trainable_variables, averages, strict=True)}
+    return [keras.ops.convert_to_numpy(variable) for variable in weights.values()]
