@@ -56,8 +56,8 @@ evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of a
 reproduce: $(RUNTIME)  ## train a run again and compare weights, history and predictions: RUN=runs/train/… [DATA_DIR]
 	@$(BIN)/python -m training.reproduce $(run) $(call flags,DATA_DIR VERBOSE) $(args)
 
-test: $(DEV)  ## run the tests: ARGS="-k name"
-	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" $(args)
+test: $(DEV)  ## run the tests, two files at a time: ARGS="-k name"
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(args)
 
 test-slow: $(DEV)  ## run the proofs that take minutes
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m slow $(args)
