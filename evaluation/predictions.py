@@ -221,9 +221,11 @@ def read_predictions(
 def _refuse_other_formats(path: Path) -> None:
     """Refuses what is no file, and formats known by their suffix."""
     if not path.exists():
-        raise PredictionsError(f"{path}: no such file. Expected a CSV file of predictions; check the path")
+        raise PredictionsError(
+            f"{path}: no such file. Expected a CSV, Parquet or NPZ file of predictions; check the path"
+        )
     if path.is_dir():
-        raise PredictionsError(f"{path}: is a folder. Expected a CSV file of predictions")
+        raise PredictionsError(f"{path}: is a folder. Expected a CSV, Parquet or NPZ file of predictions")
     if path.suffix.lower() in _OTHER_FORMATS:
         raise PredictionsError(
             f"{path}: expected a CSV, Parquet or NPZ file, received {path.suffix!r}. Save it as CSV in UTF-8"

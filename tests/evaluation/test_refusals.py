@@ -178,8 +178,11 @@ def test_other_encodings_are_refused_with_the_row(tmp_path):
 
 def test_a_missing_file_a_folder_and_another_format_are_refused(tmp_path):
     missing = tmp_path / "missing.csv"
-    assert refusal(missing) == f"{missing}: no such file. Expected a CSV file of predictions; check the path"
-    assert refusal(tmp_path) == f"{tmp_path}: is a folder. Expected a CSV file of predictions"
+    assert (
+        refusal(missing)
+        == f"{missing}: no such file. Expected a CSV, Parquet or NPZ file of predictions; check the path"
+    )
+    assert refusal(tmp_path) == f"{tmp_path}: is a folder. Expected a CSV, Parquet or NPZ file of predictions"
     other = tmp_path / "a.xlsx"
     other.write_bytes(b"PK")
     message = "expected a CSV, Parquet or NPZ file, received '.xlsx'. Save it as CSV in UTF-8"
