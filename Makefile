@@ -10,6 +10,9 @@ given = $(if $(filter command,$(origin $(1))),$(2))
 quoted = '$(subst ','\'',$(value $(1)))'
 flag_name = --$(shell echo $(1) | tr 'A-Z_' 'a-z-')
 flags = $(foreach name,$(1),$(call given,$(name),$(call flag_name,$(name)) $(call quoted,$(name))))
+# $(call switches,NAMES): --deterministic for NAME=1, --no-deterministic for NAME=0.
+switch = $(if $(filter 1 yes true,$($(1))),$(flag_name),$(if $(filter 0 no false,$($(1))),--no-$(patsubst --%,%,$(flag_name)),$(flag_name)=$(call quoted,$(1))))
+switches = $(foreach name,$(1),$(call given,$(name),$(call switch,$(name))))
 config = $(call given,CONFIG,--config $(call quoted,CONFIG))
 args = $(call given,ARGS,$(ARGS))
 run = $(call given,RUN,$(call quoted,RUN))
@@ -18,36 +21,62 @@ gpu = $(filter 1 yes true,$(call given,GPU,$(GPU)))
 
 RUNTIME := $(VENV)/.groundwork-$(if $(gpu),gpu,runtime)
 DEV := $(VENV)/.groundwork-dev
+TORCH := $(VENV)/.groundwork-bench
 
-TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD EPOCHS BATCH_SIZE \
+TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB EPOCHS BATCH_SIZE \
 	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT \
-	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA GRADIENT_CLIP RUNS_DIR VERBOSE
+	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
+SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV
 
 FIND := LOWEST HIGHEST STEPS
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
+# Each table has the name of its file in benchmarks/results.
+BENCH_MINUTES := throughput step training growth decoding evaluation
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy coverage
+BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
+bench_throughput = benchmarks.throughput $(call flags,DATA_DIR REPEATS)
+bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
+bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
+bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
+bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flags,DATA_DIR SEEDS STATE)
+bench_decoding = benchmarks.decoding $(call flags,REPEATS)
+bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
+bench_coverage = benchmarks.coverage
+result = $(call given,RESULTS,--output $(call quoted,RESULTS)/$(1).md)
+
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
+endif
+
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+$(foreach name,$(filter-out $(BENCH_ALL),$(BENCHES)),$(error BENCH must name some of $(BENCH_ALL), or all. Received: $(name)))
 endif
 
 ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to train again: RUN=runs/train/…))
 endif
 
-.PHONY: help setup train lr-find evaluate reproduce test test-slow lint format bench seeds clean
+.PHONY: help setup train train-workers lr-find runs evaluate reproduce test test-slow lint format bench seeds clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 16
 
 setup: $(RUNTIME)  ## create the environment: VENV=.venv (reuses one), PYTHON=python3, GPU=1 (NVIDIA libraries)
 
-train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR …, RESUME=runs/train/… or auto, ARGS="--any-flag"
-	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN) RESUME) $(args)
+train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE SEED CONFIG=file.yaml RUNS_DIR TENSORBOARD=1 …, RESUME=runs/train/… or auto, ARGS="--any-flag"
+	@$(BIN)/python -m training $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
+
+train-workers: $(RUNTIME)  ## train by several processes of this machine, as several machines would: WORKERS=2, and the variables of train
+	@$(BIN)/python -m training.launch --workers $(or $(call given,WORKERS,$(call quoted,WORKERS)),2) $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
 
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
 	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(args)
+
+runs: $(RUNTIME)  ## list past runs with their scores, best on validation first: RUNS_DIR=runs SORT=validation|time|name JSON=1
+	@$(BIN)/python -m training.runs $(call flags,RUNS_DIR SORT) $(call switches,JSON) $(args)
 
 evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of any model: PREDICTIONS=file.csv POSITIVE VALIDATION COMPARE READERS OUTPUT …; RULE PREVALENCE …
 	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(config) $(call flags,$(FILES) $(REPORT)) $(args),\
@@ -68,8 +97,8 @@ lint: $(DEV)  ## ruff (style, imports, format) and mypy (types)
 format: $(DEV)  ## put the code into the house format
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(RUNTIME)  ## images/s against the notes' own script: DATA_DIR=folder with cifar-10-batches-bin, REPEATS=5
-	@$(BIN)/python -m benchmarks.throughput $(call flags,DATA_DIR REPEATS) $(args)
+bench: $(RUNTIME) $(if $(filter training,$(BENCHES)),$(TORCH))  ## tables of benchmarks/README.md: BENCH="training growth" or all (hours); default: those of minutes; DATA_DIR=folder with cifar-10-batches-bin REPEATS=5 SEEDS=5 STATE=file.jsonl RESULTS=folder
+	@$(foreach name,$(BENCHES),echo "== $(name)" && $(BIN)/python -m $(bench_$(name)) $(call result,$(name)) $(args) &&) true
 
 seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5, and the variables of train
 	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT) $(config) $(call flags,$(TRAIN)) $(args)
@@ -87,6 +116,11 @@ $(BIN)/python:
 $(RUNTIME): requirements.txt requirements-gpu.txt | $(BIN)/python
 	@echo "Installing TensorFlow, Keras and what they need into $(VENV): a few minutes, once …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r $(if $(gpu),requirements-gpu.txt,requirements.txt)
+	@touch $@
+
+$(TORCH): benchmarks/requirements.txt | $(RUNTIME)
+	@echo "Installing PyTorch, which one table measures, into $(VENV): a few minutes, once …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
 $(DEV): requirements.txt requirements-dev.txt | $(BIN)/python

@@ -67,6 +67,8 @@ def _train(argv: list[str]) -> RunResult:
 
 def _show(result: RunResult) -> int:
     """Prints the report and where things are; the exit code follows how the run ended."""
+    if not result.is_chief:
+        return EXIT_CODES.get(result.ended, 0)
     path = relative(result.run.path)
     if result.report is None:
         print(f"{result.ended} before the first epoch ended; nothing to report. Run: {path}")

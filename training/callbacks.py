@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from evaluation.files import write_atomically
 from training.files import write_atomic
-from training.interrupt import Interrupt
 from training.optimizers import evaluated_weights
 from training.restore import restore_callbacks, restore_metrics
 from training.state import State
@@ -41,7 +40,7 @@ class HistoryWriter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row: dict[str, float] = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.start, 3)}
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         row |= {name: float(value) for name, value in (logs or {}).items()}
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
@@ -122,7 +121,7 @@ class Checkpoints(keras.callbacks.Callback):
         every: Epochs between two checkpoints; 0 writes none.
         every_steps: Steps between two more within an epoch; 0 writes none.
         steps: Steps of an epoch.
-        interrupt: What the signals said; its end leaves a checkpoint of the step that was just done.
+        stop: Whether a signal asked for an end, which leaves a checkpoint of the step that was just done.
         broken: Whether the loss is lost: nothing is written then.
         done: Steps of the first epoch that a resumed run passes without doing them again.
     """
@@ -134,7 +133,7 @@ class Checkpoints(keras.callbacks.Callback):
         every: int,
         every_steps: int,
         steps: int,
-        interrupt: Interrupt,
+        stop: Callable[[], bool],
         broken: Callable[[], bool],
         done: int = 0,
     ) -> None:
@@ -143,7 +142,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.every = every
         self.every_steps = every_steps
         self.steps = steps
-        self.interrupt = interrupt
+        self.stop = stop
         self.broken = broken
         self.done = done
         self.epoch = 0
@@ -156,7 +155,7 @@ class Checkpoints(keras.callbacks.Callback):
         before, self.step = self.step, min(batch + 1, self.steps)
         crossed = self.every_steps and self.step // self.every_steps > before // self.every_steps
         due = crossed and self.step < self.steps  # the epoch's own checkpoint follows its last step
-        stop = self.interrupt.received is not None
+        stop = self.stop()
         if (due or stop) and self.step > self.done and self.every and not self.broken():
             self.write(self.epoch, self.step)
         if stop:
@@ -165,7 +164,7 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.done = 0
         last = epoch + 1 == self.params["epochs"] or self.model.stop_training
-        stop = self.interrupt.received is not None
+        stop = self.stop()
         if self.every and ((epoch + 1) % self.every == 0 or last or stop) and not self.broken():
             self.write(epoch + 1, 0)
         if stop and not last:
@@ -214,16 +213,22 @@ class Resumed(keras.callbacks.Callback):
 
 
 class Snapshots(keras.callbacks.Callback):
-    """Keeps the weights of every epoch as `epoch-NNN.weights.h5`."""
+    """Keeps the weights of every epoch, as validation judged them, in `epoch-NNN.weights.h5`.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Receives the files.
+        twin: Model of the same architecture that may be overwritten; its `load_weights` reads the files.
+    """
+
+    def __init__(self, folder: Path, twin: keras.Model) -> None:
         super().__init__()
         self.folder = folder
+        self.twin = twin
         folder.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        path = self.folder / f"epoch-{epoch + 1:03d}.weights.h5"
-        write_atomic(path, self.model.save_weights)
+        self.twin.set_weights(evaluated_weights(self.model))
+        write_atomic(self.folder / f"epoch-{epoch + 1:03d}.weights.h5", self.twin.save_weights)
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

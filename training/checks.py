@@ -145,7 +145,7 @@ def _changed(config: TrainConfig, names: Iterable[str]) -> list[str]:
 
 
 def _check_numbers(config: TrainConfig) -> None:
-    at_least_one = ("epochs", "batch_size", "steps_per_execution", "memory_limit_mb")
+    at_least_one = ("epochs", "batch_size", "steps_per_execution", "memory_limit_mb", "cache_limit_mb")
     ranges: dict[str, tuple[float, float, str]] = dict.fromkeys(at_least_one, (1, math.inf, "at least 1"))
     ranges["patience"] = (0, math.inf, "0 (never stop early) or more")
     for name in ("checkpoint_every", "checkpoint_steps"):

@@ -29,11 +29,13 @@ class TrainConfig:
         color_mode: Colour channels: auto (grey where every image is grey), rgb or grayscale.
         on_bad: What to do with a file or row that cannot be read: fail, or skip and list it in the run.
         memory_limit_mb: Images that need more than this stream from disk instead of one array.
+        cache: Decoded pixels in <runs_dir>/.cache: auto (of images that stream), always (of all folders) or never.
+        cache_limit_mb: What the cache takes at most; what was not used for longest is removed first.
         validation_fraction: Part of the training data that validation takes, where the source has no validation.
         test_fraction: Part of all data that the test set takes, where the source has no test set.
         split_seed: Seed of the split; keep it to compare runs.
         epochs: Epochs at most; default: 50 for images, 300 for tables.
-        batch_size: Examples per step; default: 32 to 256, by the size of the training set.
+        batch_size: Examples per step, of all devices together; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
         learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own for the optimizer.
         schedule: constant, cosine (falls to 0) or one_cycle (rises from a 25th, then falls to 0), over all epochs.
@@ -55,12 +57,14 @@ class TrainConfig:
         steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.
+        strategy: Devices: one, mirrored (all GPUs), multiworker (as TF_CONFIG says) or auto; the rate is used as given.
         deterministic: Repeat exactly on this machine, at some cost in speed.
         checkpoint_every: Epochs between two checkpoints, from which a run can be resumed; 0 writes none.
         checkpoint_steps: Steps between two more checkpoints within an epoch; 0 writes none.
         snapshots: Also keep the weights of every epoch, in snapshots/.
         runs_dir: Folder that receives runs.
-        verbose: auto, bar (progress bar), line (a line an epoch) or silent.
+        tensorboard: Also write RUN/tensorboard/: metrics, learning rate and the gradient norm of every layer, by epoch.
+        verbose: auto, bar (a live line, in a terminal), line (a line an epoch) or silent.
     """
 
     model: str = "cifar_cnn"
@@ -74,6 +78,8 @@ class TrainConfig:
     color_mode: Literal["auto", "rgb", "grayscale"] = "auto"
     on_bad: Literal["fail", "skip"] = "fail"
     memory_limit_mb: int = 2048
+    cache: Literal["auto", "always", "never"] = "auto"
+    cache_limit_mb: int = 20_000
     validation_fraction: float = 0.15
     test_fraction: float = 0.2
     split_seed: int = 0
@@ -100,11 +106,13 @@ class TrainConfig:
     steps_per_execution: int | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 1
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] = "auto"
     deterministic: bool = False
     checkpoint_every: int = 1
     checkpoint_steps: int = 0
     snapshots: bool = False
     runs_dir: str = "runs"
+    tensorboard: bool = False
     verbose: Literal["auto", "bar", "line", "silent"] = "auto"
 
     def __post_init__(self) -> None:

@@ -57,13 +57,14 @@ def best_epoch(history: History, monitor: str) -> int:
     return int(np.nanargmin(np.where(np.isfinite(values), signed, np.inf))) + 1
 
 
-def diagnose(history: History, *, baseline_loss: float) -> Verdict:
+def diagnose(history: History, *, baseline_loss: float, floor: float = 0.0) -> Verdict:
     """Names what happened during training.
 
     Args:
         history: `loss` and `val_loss`, one value per epoch.
         baseline_loss: Loss of the best constant guess: the entropy of the classes, or the
             variance of the target.
+        floor: Smallest loss that perfect predictions reach, as `loss_floor` gives it.
 
     Returns:
         The first verdict that applies, gravest first.
@@ -86,7 +87,7 @@ def diagnose(history: History, *, baseline_loss: float) -> Verdict:
         _collapsed(train, baseline_loss),
         _risen(train, validation, best),
         _still_improving(validation, best),
-        _underfitting(train, validation, best, baseline_loss),
+        _underfitting(train, validation, best, baseline_loss, floor),
     ):
         if verdict is not None:
             return verdict
@@ -146,30 +147,52 @@ def _still_improving(validation: np.ndarray, best: int) -> Verdict | None:
     )
 
 
-def _underfitting(train: np.ndarray, validation: np.ndarray, best: int, baseline_loss: float) -> Verdict | None:
-    if min(train.min(), validation.min()) < HIGH * baseline_loss:
+def _underfitting(
+    train: np.ndarray, validation: np.ndarray, best: int, baseline_loss: float, floor: float
+) -> Verdict | None:
+    if min(train.min(), validation.min()) - floor < HIGH * (baseline_loss - floor):
         return None
+    least = f", and no loss falls below {floor:.4g}" if floor else ""
     return Verdict(
         "underfitting",
         best,
         f"both losses stay high (training {train.min():.4g}, validation {validation.min():.4g}; a constant guess has "
-        f"{baseline_loss:.4g}). A larger model, less regularisation or better inputs may help.",
+        f"{baseline_loss:.4g}{least}). A larger model, less regularisation or better inputs may help.",
     )
 
 
-def baseline_loss(targets: np.ndarray, num_classes: int) -> float:
+def baseline_loss(targets: np.ndarray, num_classes: int, label_smoothing: float = 0.0) -> float:
     """Loss of the best constant guess on the training targets.
 
     Args:
         targets: `(n,)` class indices, or numbers.
         num_classes: 0 for regression.
+        label_smoothing: Share of each target that is spread evenly over all classes.
 
     Returns:
-        Entropy of the class frequencies in nats, or the variance.
+        Entropy of the class frequencies (of the smoothed targets) in nats, or the variance.
     """
     if not num_classes:
         return float(np.var(targets))
     shares = np.bincount(targets, minlength=num_classes) / len(targets)
+    return _entropy((1 - label_smoothing) * shares + label_smoothing / num_classes)
+
+
+def loss_floor(num_classes: int, label_smoothing: float) -> float:
+    """The smallest cross-entropy that smoothed targets allow: their own entropy, in nats; 0 without smoothing.
+
+    Example:
+        >>> round(loss_floor(10, 0.1), 4)
+        0.5003
+    """
+    if not num_classes or not label_smoothing:
+        return 0.0
+    target = np.full(num_classes, label_smoothing / num_classes)
+    target[0] += 1 - label_smoothing
+    return _entropy(target)
+
+
+def _entropy(shares: np.ndarray) -> float:
     return float(-sum(share * math.log(share) for share in shares if share > 0))
 
 

@@ -11,7 +11,7 @@ from training.callbacks import BestModel, HistoryWriter, StopOnNonFinite
 from training.checks import TrainingDiverged
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset
-from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
+from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
 from training.predictions import predict_run
 from training.results import report_run
 from training.run import Run
@@ -42,6 +42,7 @@ class RunResult:
         verdict: What the curves say.
         report: Numbers, text and path of the report; None where no epoch was finished.
         ended: `finished`, `stopped early`, `interrupted` (Ctrl-C) or `terminated` (SIGTERM).
+        is_chief: False in a worker process that leaves all files to another one.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class RunResult:
     verdict: Verdict
     report: Report | None
     ended: str
+    is_chief: bool = True
 
 
 def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: str) -> RunResult:
@@ -57,7 +59,8 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
     history, best, guard = watch.writer.history, watch.best, watch.guard
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
     if watch.epochs:
-        verdict = diagnose(history, baseline_loss=_baseline(config, data))
+        floor = loss_floor(data.num_classes, config.label_smoothing)
+        verdict = diagnose(history, baseline_loss=_baseline(config, data), floor=floor)
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
     report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
@@ -71,7 +74,7 @@ def _baseline(config: TrainConfig, data: Dataset) -> float:
     """Loss of the best constant guess; with balanced weights that is one class as likely as another."""
     if config.class_weight == "balanced":
         return math.log(data.num_classes)
-    return baseline_loss(data.train.y, data.num_classes)
+    return baseline_loss(data.train.y, data.num_classes, config.label_smoothing)
 
 
 def _divergence_message(config: TrainConfig, run: Run, guard: StopOnNonFinite, best: BestModel) -> str:

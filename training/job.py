@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,17 @@ from training.callbacks import BestModel, Checkpoints, Clock, HistoryWriter, Res
 from training.checkpoint import save_model
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset
+from training.devices import ONE_DEVICE, Devices
 from training.finish import Watch
 from training.interrupt import Interrupt
 from training.optimizers import averaging_callbacks
-from training.prepare import Plan
+from training.prepare import Plan, class_weights
+from training.progress import Pace, Progress
 from training.restore import callback_facts, model_arrays, restore_model
 from training.resume import config_digest
 from training.run import Run
 from training.state import State, write_state
+from training.tensorboard import TensorBoardFiles, fixed_batch, gradient_norms
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Job:
         run: Where files go.
         state: The checkpoint to go on from.
         kept: The file of that checkpoint.
+        devices: Where the model trains; of several workers only the chief writes more than it needs itself.
     """
 
     config: TrainConfig
@@ -45,6 +51,7 @@ class Job:
     run: Run
     state: State | None = None
     kept: Path | None = None
+    devices: Devices = ONE_DEVICE
 
 
 def resolved_choices(plan: Plan) -> dict[str, Any]:
@@ -55,6 +62,7 @@ def resolved_choices(plan: Plan) -> dict[str, Any]:
         "steps_per_epoch": plan.steps,
         "steps_per_execution": plan.steps_per_execution,
         "precision": plan.policy,
+        "patience": plan.patience,
     }
 
 
@@ -62,7 +70,7 @@ def watch_for(job: Job) -> Watch:
     return Watch(
         guard=StopOnNonFinite(),
         writer=HistoryWriter(job.run.history),
-        best=BestModel(job.config.monitor, lambda weights: _save_best(job.twin, weights, job.run, job.data)),
+        best=BestModel(job.config.monitor, lambda weights: _save_best(job, weights)),
     )
 
 
@@ -70,15 +78,33 @@ def restore(job: Job, watch: Watch, validation: Any) -> float:
     """Puts a checkpoint back, all but what `fit` would reset; returns the seconds of its epochs."""
     if job.state is None:
         return 0.0
-    restore_model(job.model, job.state)
+    with job.devices.scope():
+        restore_model(job.model, job.state)
     watch.writer.restore(job.state.facts["history"])
     watch.best.restore(job.state.facts["best"], job.state.group("best"))
     if job.state.step:
-        job.model.evaluate(validation.take(1), verbose=0)  # Keras builds its metrics at the first evaluation only
+        one = job.devices.share(validation.take(1))
+        job.model.evaluate(one, verbose=0)  # Keras builds its metrics at the first evaluation only
     return sum(job.state.facts["history"].get("seconds", ()))
 
 
-def callbacks_for(job: Job, watch: Watch, interrupt: Interrupt, clock: Clock) -> list[keras.callbacks.Callback]:
+def progress_for(job: Job, watch: Watch) -> Progress | None:
+    """What the user sees while the model trains; nothing where the run is silent, no live line outside a terminal."""
+    config, plan = job.config, job.plan
+    if config.verbose == "silent":
+        return None
+    return Progress(
+        Pace(len(job.data.train), batch_size=plan.batch_size, epochs=plan.epochs),
+        watch.best,
+        unit="images" if job.data.kind == "image" else "examples",
+        may_stop=plan.patience > 0,
+        live=config.verbose != "line" and sys.stdout.isatty(),
+    )
+
+
+def callbacks_for(
+    job: Job, watch: Watch, interrupt: Interrupt, clock: Clock, progress: Progress | None = None
+) -> list[keras.callbacks.Callback]:
     """All callbacks in their order: the state is written last, when the others have seen the epoch."""
     config, plan = job.config, job.plan
     callbacks: list[keras.callbacks.Callback] = [clock, *averaging_callbacks(config)]
@@ -86,19 +112,39 @@ def callbacks_for(job: Job, watch: Watch, interrupt: Interrupt, clock: Clock) ->
     if plan.patience:
         mode = "max" if config.monitor.endswith("accuracy") else "min"
         callbacks.append(keras.callbacks.EarlyStopping(monitor=config.monitor, patience=plan.patience, mode=mode))
-    if config.snapshots:
-        callbacks.append(Snapshots(job.run.snapshots))
+    if config.snapshots and job.devices.is_chief:
+        callbacks.append(Snapshots(job.run.snapshots, job.twin))
+    if config.tensorboard and job.devices.is_chief:
+        callbacks.append(_tensorboard(job))
+    if progress is not None:
+        callbacks.append(progress)
     writer = Checkpoints(
         _state_writer(job, watch, list(callbacks)),
         every=config.checkpoint_every,
         every_steps=config.checkpoint_steps,
         steps=plan.steps,
-        interrupt=interrupt,
+        stop=lambda: _agree_to_stop(job.devices, interrupt),
         broken=lambda: watch.guard.where is not None,
         done=job.state.step if job.state else 0,
     )
     resumed = [Resumed(job.state, list(callbacks), plan.steps_per_execution)] if job.state else []
     return [*callbacks, *resumed, writer]
+
+
+def _tensorboard(job: Job) -> TensorBoardFiles:
+    """Files for TensorBoard, with gradients of one batch of training examples that stays the same."""
+    config, data = job.config, job.data
+    weights = class_weights(config, data.train, data.num_classes)
+    x, y, weight = fixed_batch(data.train, batch_size=job.plan.batch_size, seed=config.seed, class_weights=weights)
+    norms = partial(gradient_norms, x=x, y=y, sample_weight=weight)
+    return TensorBoardFiles(job.run.tensorboard, norms, epoch=job.state.epoch if job.state else 0)
+
+
+def _agree_to_stop(devices: Devices, interrupt: Interrupt) -> bool:
+    """Whether a signal reached any worker; all of them then stop after the same step."""
+    if devices.cluster is not None:
+        interrupt.received = int(devices.gather([interrupt.received or 0]).max()) or None
+    return interrupt.received is not None
 
 
 def _state_writer(job: Job, watch: Watch, callbacks: list[keras.callbacks.Callback]) -> Callable[[int, int], None]:
@@ -118,14 +164,18 @@ def _state_writer(job: Job, watch: Watch, callbacks: list[keras.callbacks.Callba
             "config_digest": config_digest(job.config),
             "data_digest": job.data.digest,
         }
-        kept = write_state(job.run.checkpoint, State(epoch, step, arrays, facts), keep=kept)
+        if job.devices.is_chief:
+            kept = write_state(job.run.checkpoint, State(epoch, step, arrays, facts), keep=kept)
 
     return write
 
 
-def _save_best(twin: keras.Model, weights: list, run: Run, data: Dataset) -> None:
+def _save_best(job: Job, weights: list) -> None:
     """Puts the weights into the float32 twin, whatever precision trained them, and saves it."""
-    twin.set_weights(weights)
+    if not job.devices.is_chief:
+        return
+    data = job.data
+    job.twin.set_weights(weights)
     metadata = {
         "class_names": list(data.class_names),
         "positive": data.positive,
@@ -134,4 +184,4 @@ def _save_best(twin: keras.Model, weights: list, run: Run, data: Dataset) -> Non
         "settings": data.settings,
         "data_digest": data.digest,
     }
-    save_model(twin, run.model, metadata)
+    save_model(job.twin, job.run.model, metadata)

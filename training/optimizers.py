@@ -39,7 +39,9 @@ def build_optimizer(config: TrainConfig, model: keras.Model, *, total_steps: int
         Polyak & Juditsky, 1992, "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30(4).
     """
     kind = OPTIMIZERS[config.optimizer]
-    peak = float(kind().learning_rate) if config.learning_rate is None else config.learning_rate
+    peak = config.learning_rate
+    if peak is None:
+        peak = float(keras.ops.convert_to_numpy(kind().learning_rate))
     rate = schedules.learning_rate(config.schedule, peak, total_steps=total_steps, warmup=config.warmup)
     settings: dict[str, Any] = {"learning_rate": rate}
     if config.momentum:

@@ -18,6 +18,7 @@ import tensorflow as tf
 from training.augmentation import Augmentation
 from training.checks import ConfigError
 from training.datasets.dataset import DataError, Split
+from training.datasets.files import ImageFiles
 
 
 def num_batches(num_examples: int, batch_size: int) -> int:
@@ -49,17 +50,17 @@ def batches(
         A `tf.data.Dataset` whose cardinality is asserted: an unknown one makes Keras 3.15 run a
         phantom step per epoch (keras#23084).
     """
-    n, read = len(split), _reader(split)
+    n, read, calls = len(split), _reader(split), _calls(split)
     if shuffle_seed is None:
         indices = tf.data.Dataset.range(n).batch(batch_size)
-        rows = indices.map(read, num_parallel_calls=1, deterministic=True)
+        rows = indices.map(read, num_parallel_calls=calls, deterministic=True)
     else:
         keyed = _shuffled(n, batch_size, shuffle_seed, new_clock() if clock is None else clock)
         if augmentation is not None and augmentation.is_active:
-            rows = keyed.map(lambda index, key: (*read(index), key), num_parallel_calls=1, deterministic=True)
+            rows = keyed.map(lambda index, key: (*read(index), key), num_parallel_calls=calls, deterministic=True)
             rows = augmentation.apply(rows)
         else:
-            rows = keyed.map(lambda index, key: read(index), num_parallel_calls=1, deterministic=True)
+            rows = keyed.map(lambda index, key: read(index), num_parallel_calls=calls, deterministic=True)
     if class_weights is not None:
         weights = tf.constant([class_weights[index] for index in range(len(class_weights))], tf.float32)
         rows = rows.map(lambda x, y: (x, y, tf.gather(weights, y)))
@@ -102,23 +103,28 @@ def _options() -> tf.data.Options:
     return options
 
 
+def _calls(split: Split) -> int:
+    """Batches in the making: of decoded files two, so that no core waits for the last images of a batch."""
+    return 2 if isinstance(split.x, ImageFiles) else 1
+
+
 def _reader(split: Split):
-    """A function from a batch of indices to `(x, y)`: a gather in memory, or a decode from files."""
+    """A function from a batch of indices to `(x, y)`: a gather in memory or from the cache, or a decode from files."""
     with tf.device("CPU:0"):
         targets = tf.constant(split.y)
         if isinstance(split.x, np.ndarray):
             table = tf.Variable(split.x, trainable=False)  # one copy; tf.constant holds two for a while (measured)
             return lambda index: (tf.gather(table, index), tf.gather(targets, index))
-    shape, files = split.x.shape[1:], split.x
+    shape, images = split.x.shape[1:], split.x
 
     def read(rows: np.ndarray) -> np.ndarray:
-        return files[rows] if len(rows) else np.empty((0, *shape), np.uint8)
+        return images[rows] if len(rows) else np.empty((0, *shape), np.uint8)
 
-    def decode(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images = tf.numpy_function(read, [index], tf.uint8)
-        return tf.ensure_shape(images, (None, *shape)), tf.gather(targets, index)
+    def fetch(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = tf.numpy_function(read, [index], tf.uint8)
+        return tf.ensure_shape(rows, (None, *shape)), tf.gather(targets, index)
 
-    return decode
+    return fetch
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,12 @@ from training import precision
 from training.augmentation import Augmentation
 from training.checks import ConfigError
 from training.config import TrainConfig
+from training.cpu import keep_freed_memory, quicken
 from training.datasets.dataset import Dataset, Split
+from training.devices import ONE_DEVICE, Devices
 from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
+from training.replicas import SharedLoss, synchronize_normalization
 
 EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
@@ -37,17 +41,45 @@ class Plan:
     patience: int
 
 
-def prepare(config: TrainConfig, data: Dataset) -> tuple[keras.Model, keras.Model, Plan]:
+def prepare(config: TrainConfig, data: Dataset, devices: Devices = ONE_DEVICE) -> tuple[keras.Model, keras.Model, Plan]:
     """Seeds, resolves what is automatic and builds.
+
+    Args:
+        config: Settings; its batch size is that of all devices together.
+        data: The splits.
+        devices: Where the model trains.
 
     Returns:
         The compiled model, its float32 twin (which predicts and is saved), and the resolved plan.
     """
     _seed(config)
-    plan = _plan(config, data)
-    model, twin = _build(config, data, plan.policy), _build(config, data, "float32")
-    _compile(model, config, data, plan)
+    plan = _for_all(_plan(config, data), config, devices)
+    with devices.scope():
+        model = _build(config, data, plan.policy)
+    twin = _build(config, data, "float32")
+    quicken(model)
+    keep_freed_memory()
+    with devices.scope():
+        _compile(model, config, data, plan, devices)
     return model, twin, plan
+
+
+def _for_all(plan: Plan, config: TrainConfig, devices: Devices) -> Plan:
+    """The plan as several devices can follow it; unchanged for one."""
+    if devices.replicas == 1:
+        return plan
+    if plan.batch_size < devices.replicas:
+        raise ConfigError(
+            f"batch_size must be at least {devices.replicas}, one example per device. Received: {plan.batch_size}."
+        )
+    if config.gradient_clip is not None:
+        raise ConfigError(
+            "gradient_clip needs one device: Keras clips the gradients of each share of a batch before they are added. "
+            "Use --strategy one, or leave it out."
+        )
+    alike = devices.gather([int(plan.policy == "float32")]).sum() == 0  # bfloat16 only if it is faster on every worker
+    # Keras' loop over several steps in one call fails on several devices: "You must feed a value" (measured)
+    return dataclasses.replace(plan, policy=plan.policy if alike else "float32", steps_per_execution=1)
 
 
 def _seed(config: TrainConfig) -> None:
@@ -106,9 +138,12 @@ def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
         raise ConfigError(f"{config.model}: {' '.join(str(error).split())}") from error
 
 
-def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan) -> None:
+def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, devices: Devices) -> None:
     optimizer = build_optimizer(config, model, total_steps=plan.epochs * plan.steps)
     loss, metric = loss_and_metric(data.num_classes, config.label_smoothing)
+    if devices.replicas > 1:
+        loss = SharedLoss(loss)
+        synchronize_normalization(model)
     model.compile(optimizer, loss, metrics=[metric], steps_per_execution=plan.steps_per_execution, jit_compile=False)
 
 

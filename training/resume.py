@@ -5,10 +5,12 @@ TensorFlow is loaded only when all of that is settled.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from training.cluster import read_cluster
 from training.config import TrainConfig, from_yaml
 from training.files import write_json
 from training.results import REPORTED, relative
@@ -27,8 +30,9 @@ from training.unfinished import DONE, is_reported, newest_unfinished
 if TYPE_CHECKING:
     from training.finish import RunResult
 
-ALLOWED = ("epochs", "verbose", "data_dir")
-UNDECISIVE = (*ALLOWED, "runs_dir", "checkpoint_every", "checkpoint_steps", "snapshots")
+ALLOWED = ("epochs", "verbose", "data_dir", "strategy")
+STORAGE = ("memory_limit_mb", "cache", "cache_limit_mb")  # the same pixels in the same order, wherever they lie
+UNDECISIVE = (*ALLOWED, *STORAGE, "runs_dir", "checkpoint_every", "checkpoint_steps", "snapshots", "tensorboard")
 STALE = ("epochs", "best_epoch", "verdict", "error", "seconds")
 
 
@@ -41,6 +45,7 @@ class ResumeConfig:
         epochs: Train up to this epoch instead.
         data_dir: Where the run's data is now, if it has moved.
         runs_dir: Folder in which auto looks.
+        strategy: Where to compute from now on; default: as recorded. Not bit by bit what other devices would compute.
         verbose: auto, bar (progress bar), line (a line an epoch) or silent; default: as recorded.
     """
 
@@ -48,6 +53,7 @@ class ResumeConfig:
     epochs: int | None = None
     data_dir: str | None = None
     runs_dir: str = "runs"
+    strategy: Literal["auto", "one", "mirrored", "multiworker"] | None = None
     verbose: Literal["auto", "bar", "line", "silent"] | None = None
 
     def __post_init__(self) -> None:
@@ -122,10 +128,13 @@ def resume(request: ResumeConfig) -> RunResult:
         RunError: No run, no whole checkpoint, a changed config, changed data, or another process at work.
         ConfigError, DataError, TrainingDiverged, OSError: As `training.train.train`.
     """
+    cluster = read_cluster(os.environ)
+    if cluster is not None and request.resume == "auto":
+        raise RunError("several workers must go on with the same run: name it, --resume runs/train/… on every worker.")
     run = (
         newest_unfinished(Path(request.runs_dir).expanduser()) if request.resume == "auto" else open_run(request.resume)
     )
-    with run.lock():
+    with run.lock() if cluster is None or cluster.is_chief else contextlib.nullcontext():
         start = find_start(run, request)
         import_tensorflow()
         return _go_on(start)
@@ -221,10 +230,12 @@ def _freed(state: State) -> State:
 
 def _go_on(start: Start) -> RunResult:
     """Loads the data, builds the model with the choices that were resolved before, and trains on."""
+    from training.devices import passing_run, start_devices
     from training.prepare import prepare
-    from training.train import Job, load_data, run_job
+    from training.train import Job, load_data, quiet_beside_the_chief, run_job
 
-    run, config, state = start.run, start.config, start.state
+    devices = start_devices(start.config)
+    run, config, state = start.run, quiet_beside_the_chief(start.config, devices), start.state
     for note in start.notes:
         if config.verbose != "silent":
             print(note, flush=True)
@@ -233,11 +244,17 @@ def _go_on(start: Start) -> RunResult:
     _check_data(run, state.facts["data_digest"] if state else record.get("data", {}).get("digest"), data.digest)
     plan = state.facts["plan"] if state else {}
     pinned = {name: plan[name] for name in ("batch_size", "steps_per_execution", "precision") if name in plan}
-    model, twin, resolved = prepare(dataclasses.replace(config, **pinned), data)
+    place = f"{state.epoch} {state.step}" if state else ""
+    devices.agree({"settings": config_digest(config), "data": data.digest, "checkpoint": place})
+    with devices.fitting():
+        model, twin, resolved = prepare(dataclasses.replace(config, **pinned), data, devices)
     measured = record.get("resolved", {}).get("probe_ms") or resolved.probe_ms
     resolved = dataclasses.replace(resolved, probe_ms=measured)
+    if not devices.is_chief:
+        with passing_run() as own:
+            return run_job(Job(config, data, model, twin, resolved, own, state, start.kept, devices))
     _clear(run, record, start, epochs=resolved.epochs)
-    return run_job(Job(config, data, model, twin, resolved, run, state, start.kept))
+    return run_job(Job(config, data, model, twin, resolved, run, state, start.kept, devices))
 
 
 def _check_data(run: Run, expected: str | None, received: str) -> None:

@@ -62,6 +62,10 @@ class Run:
         return self.path / "snapshots"
 
     @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,16 @@ def import_tensorflow() -> None:
 
             tf.config.list_physical_devices()
         tf.get_logger().setLevel("ERROR")
+    grow_memory()
+
+
+def grow_memory() -> None:
+    """Lets TensorFlow take GPU memory as it needs it, not all at once; nothing happens once it has taken some."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        with contextlib.suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ from training.callbacks import Clock
 from training.checks import ConfigError, check_num_classes
 from training.config import TrainConfig, to_yaml
 from training.datasets.dataset import Dataset
+from training.devices import Devices, WorkerLost, passing_run, start_devices
+from training.diagnostics import Verdict
 from training.finish import RunResult, Watch, finish
 from training.interrupt import Interrupt, orderly_end
-from training.job import Job, callbacks_for, resolved_choices, restore, watch_for
+from training.job import Job, callbacks_for, progress_for, resolved_choices, restore, watch_for
 from training.pipeline import batches, errors_in_words, new_clock
 from training.prepare import Plan, class_weights, prepare
 from training.results import describe, relative, write_splits
-from training.run import environment, new_run
+from training.resume import config_digest
+from training.run import Run, environment, new_run
+from training.tensorboard import check_installed
 
 VALIDATION_BATCH = 256
 
@@ -46,11 +51,31 @@ def train(config: TrainConfig) -> RunResult:
         TrainingDiverged: The loss became NaN or infinite; the run directory keeps what there was.
         OSError: The disk is full or not writable; the last good files stay.
     """
+    devices = start_devices(config)
+    config = quiet_beside_the_chief(config, devices)
     data = load_data(config)
-    model, twin, plan = prepare(config, data)
+    devices.agree({"settings": config_digest(config), "data": data.digest})
+    with devices.fitting():
+        model, twin, plan = prepare(config, data, devices)
+    with _new_run(config, devices) as run:
+        return run_job(Job(config, data, model, twin, plan, run, devices=devices))
+
+
+def quiet_beside_the_chief(config: TrainConfig, devices: Devices) -> TrainConfig:
+    """The settings of this process: one of several workers speaks."""
+    return config if devices.is_chief else dataclasses.replace(config, verbose="silent")
+
+
+@contextlib.contextmanager
+def _new_run(config: TrainConfig, devices: Devices) -> Iterator[Run]:
+    """A new run directory, locked; for workers that write no files one that vanishes."""
+    if not devices.is_chief:
+        with passing_run() as run:
+            yield run
+        return
     run = new_run(config.runs_dir, "train", config.model, config.dataset)
     with run.lock():
-        return run_job(Job(config, data, model, twin, plan, run))
+        yield run
 
 
 def load_data(config: TrainConfig) -> Dataset:
@@ -63,6 +88,8 @@ def load_data(config: TrainConfig) -> Dataset:
         models.check_hyperparameters(config.model, config.hyperparameters)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    if config.tensorboard:
+        check_installed()
     task = models.CATALOG[config.model].task
     data = datasets.load(config, task=task, progress=config.verbose != "silent")
     check_num_classes(config.model, config.dataset, data.num_classes or None)
@@ -78,14 +105,14 @@ def run_job(job: Job) -> RunResult:
     config, data, run = job.config, job.data, job.run
     write_atomically(run.config, to_yaml(_with_absolute_path(config)))
     write_splits(run, data)
-    known = {} if run.record.exists() and "versions" in run.read_record() else environment()
-    run.update_record(**known, **_facts(config, data, job.plan, job.model), ended="running")
+    known = {} if run.record.exists() and "versions" in run.read_record() else _beginning()
+    run.update_record(**known, **_facts(config, data, job.plan, job.model), devices=job.devices.facts, ended="running")
     if config.verbose != "silent":
         for line in describe(config, data, run, job.model, job.plan.policy, job.plan.batch_size):
             print(line, flush=True)
     started = time.perf_counter()
     try:
-        with orderly_end() as interrupt:
+        with orderly_end() as interrupt, job.devices.fitting():
             watch, before, interrupted = _fit(job, interrupt)
     except Exception as error:
         with contextlib.suppress(OSError):  # a full disk may be the reason itself
@@ -99,7 +126,25 @@ def run_job(job: Job) -> RunResult:
         epochs=watch.epochs,
         best_epoch=watch.best.epoch,
     )
-    return finish(config, data, run, watch, run.read_record()["ended"])
+    return _finish(job, watch, run.read_record()["ended"])
+
+
+def _finish(job: Job, watch: Watch, ended: str) -> RunResult:
+    """The chief reports; the others wait for it, because a worker that left would look like one that died."""
+    if job.devices.is_chief:
+        result = finish(job.config, job.data, job.run, watch, ended)
+        with contextlib.suppress(WorkerLost):
+            job.devices.gather([0])
+        return result
+    if not watch.guard.where:
+        job.devices.gather([0])
+    nothing = Verdict("too few epochs", 0, "the chief has the curves.")
+    return RunResult(job.run, watch.writer.history, watch.best.epoch, nothing, None, ended, is_chief=False)
+
+
+def _beginning() -> dict[str, Any]:
+    """What `run.json` says once, when the run begins: time, versions and hardware."""
+    return {"started": datetime.now(UTC).isoformat(timespec="seconds")} | environment()
 
 
 def _with_absolute_path(config: TrainConfig) -> TrainConfig:
@@ -150,25 +195,25 @@ def _fit(job: Job, interrupt: Interrupt) -> tuple[Watch, float, bool]:
     before = restore(job, watch, validation)
     if state is not None and (state.epoch >= plan.epochs or state.facts["stopped"]):
         return watch, before, False
-    callbacks = callbacks_for(job, watch, interrupt, Clock(clock, state.step if state else 0))
+    progress = progress_for(job, watch)
+    callbacks = callbacks_for(job, watch, interrupt, Clock(clock, state.step if state else 0), progress)
     try:
         with errors_in_words():
             job.model.fit(
-                training,
-                validation_data=validation,
+                job.devices.share(training),
+                validation_data=job.devices.share(validation),
                 initial_epoch=state.epoch if state else 0,
                 epochs=plan.epochs,
                 callbacks=callbacks,
                 shuffle=False,  # the batches are shuffled already
-                verbose=_bar(config),
+                verbose=0,  # callbacks_for shows the progress
             )
     except KeyboardInterrupt:
         return watch, before, True
+    finally:
+        if progress is not None:
+            progress.close()
     return watch, before, False
-
-
-def _bar(config: TrainConfig) -> int:
-    return {"bar": 1, "line": 2, "silent": 0, "auto": 1 if sys.stdout.isatty() else 2}[config.verbose]
 
 
 def _how_it_ended(watch: Watch, plan: Plan, signalled: str | None) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves
+from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
 
 E = np.arange(1, 31)
 FALLING = 2.3 * np.exp(-E / 6) + 0.1
@@ -77,3 +77,27 @@ def test_a_run_that_early_stopping_ended_is_no_longer_improving():
     validation = train.copy()
     validation[204:] = validation[203] * 1.01
     assert diagnose({"loss": train, "val_loss": validation}, baseline_loss=0.69).kind == "good fit"
+
+
+def test_the_floor_is_the_loss_of_perfect_predictions(rng):
+    targets = np.full((4, 10), 0.2 / 10) + 0.8 * np.eye(10)[:4]
+    assert loss_floor(10, 0.2) == pytest.approx(-np.mean(np.sum(targets * np.log(targets), axis=1)))
+    guesses = rng.dirichlet(np.ones(10), size=4)
+    assert loss_floor(10, 0.2) < -np.mean(np.sum(targets * np.log(guesses), axis=1))
+    assert loss_floor(2, 0.2) == pytest.approx(-0.9 * math.log(0.9) - 0.1 * math.log(0.1))
+    assert loss_floor(10, 0.0) == loss_floor(0, 0.0) == 0
+
+
+def test_smoothed_targets_bring_the_constant_guess_nearer_to_equal_shares():
+    targets = np.array([0, 0, 0, 1])
+    share = 0.8 * 0.75 + 0.1
+    expected = -share * math.log(share) - (1 - share) * math.log(1 - share)
+    assert baseline_loss(targets, 2, 0.2) == pytest.approx(expected)
+
+
+def test_a_smoothed_run_that_fits_is_not_called_underfitting():
+    train = FALLING + loss_floor(10, 0.4)  # the floor alone is above half of what a constant guess reaches
+    history = {"loss": train, "val_loss": np.maximum(train, train[20]) + 0.0001 * np.abs(E - 21)}
+    assert train.min() > 0.5 * math.log(10)
+    assert diagnose(history, baseline_loss=math.log(10), floor=loss_floor(10, 0.4)).kind == "good fit"
+    assert diagnose(history, baseline_loss=math.log(10)).kind == "underfitting"

@@ -75,10 +75,12 @@ def test_fit_runs_exactly_epochs_times_steps(steps_per_execution):
     assert int(model.optimizer.iterations) == 3 * num_batches(23, 5)
 
 
-def test_streamed_files_give_the_same_batches_as_an_array(tmp_path, rng):
+def test_files_and_cache_give_the_same_batches_as_an_array(tmp_path, rng):
     from PIL import Image
 
+    from training.datasets.cache import CachedImages, CacheSettings
     from training.datasets.decode import DecodeSettings
+    from training.datasets.scan import scan
 
     images = rng.integers(0, 256, (7, 6, 6, 3)).astype(np.uint8)
     paths = []
@@ -86,14 +88,36 @@ def test_streamed_files_give_the_same_batches_as_an_array(tmp_path, rng):
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(image).save(paths[-1])
     files = ImageFiles(paths, DecodeSettings(image_size=(6, 6), resize="crop", color_mode="rgb"))
-    for source in (images, files):
+    cached = scan(paths, files.settings, memory_limit_mb=0, cache=CacheSettings(tmp_path / "cache"), progress=False)
+    assert isinstance(cached.images, CachedImages)
+    for source in (images, files, cached.images):
         split = Split(x=source, y=np.arange(7), ids=np.arange(7).astype(str))
         got = [x for x, _ in batches(split, batch_size=3, shuffle_seed=5).as_numpy_iterator()]
         streamed = np.concatenate(got)
         assert streamed.dtype == np.uint8
         if source is images:
             expected = streamed
-    np.testing.assert_array_equal(streamed, expected)
+        np.testing.assert_array_equal(streamed, expected)
+
+
+def test_many_batches_of_files_keep_their_order_and_labels(tmp_path, rng):
+    from PIL import Image
+
+    from training.datasets.decode import DecodeSettings
+
+    images = rng.integers(0, 256, (60, 5, 5, 3)).astype(np.uint8)
+    paths = [tmp_path / f"{index}.png" for index in range(60)]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    split = Split(x=ImageFiles(paths, DecodeSettings((5, 5))), y=np.arange(60), ids=np.arange(60).astype(str))
+    dataset = batches(split, batch_size=4, shuffle_seed=3)
+    passes = [list(dataset.as_numpy_iterator()) for _ in range(2)]
+    for xs, ys in passes[0] + passes[1]:
+        np.testing.assert_array_equal(xs, images[ys])
+    array = batches(Split(images, split.y, split.ids), batch_size=4, shuffle_seed=3)
+    for batch in passes:
+        expected = np.concatenate([ys for _, ys in array.as_numpy_iterator()])
+        np.testing.assert_array_equal(np.concatenate([ys for _, ys in batch]), expected)
 
 
 def test_evaluate_on_batches_equals_numpy(rng):

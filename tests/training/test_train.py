@@ -180,7 +180,7 @@ def test_a_table_in_arrays_refuses_augmentation(tmp_path, rng):
 def test_a_file_that_vanishes_while_training_is_named_and_the_run_says_failed(npz, tmp_path, monkeypatch):
     root = tmp_path / "images"
     write_source("folder streamed", npz, tmp_path)
-    config = config_for(root, tmp_path, dataset="folder", memory_limit_mb=1)
+    config = config_for(root, tmp_path, dataset="folder", memory_limit_mb=1, cache="never")
     load = datasets.load
 
     def load_and_lose(*arguments, **keywords):
@@ -236,7 +236,13 @@ SOURCES = {
     "npz": {"model": "softmax_regression", "dataset": "npz"},
     "csv": {"model": "mlp_classifier", "dataset": "csv", "target": "kind"},
     "folder": {"model": "gap_cnn", "dataset": "folder", "hyperparameters": SMALL},
-    "folder streamed": {"model": "gap_cnn", "dataset": "folder", "hyperparameters": SMALL, "memory_limit_mb": 1},
+    "folder streamed": {
+        "model": "gap_cnn",
+        "dataset": "folder",
+        "hyperparameters": SMALL,
+        "memory_limit_mb": 1,
+        "cache": "never",
+    },
     "cifar10": {"model": "softmax_regression", "dataset": "cifar10"},
 }
 

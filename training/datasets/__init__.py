@@ -7,6 +7,7 @@ what it needs when it is asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from training.datasets.catalog import SOURCES
@@ -15,6 +16,9 @@ from training.datasets.splits import Carving
 
 if TYPE_CHECKING:
     from training.config import TrainConfig
+    from training.datasets.cache import CacheSettings
+
+CACHE_FOLDER = ".cache"
 
 __all__ = ["LOADERS", "SPLIT_NAMES", "DataError", "Dataset", "ImageSource", "Split", "digest_of", "load"]
 
@@ -100,10 +104,21 @@ def _folder(config: TrainConfig, task: Task, progress: bool) -> Dataset:
         color_mode=config.color_mode,
         on_bad=config.on_bad,
         memory_limit_mb=config.memory_limit_mb,
+        cache=_cache(config),
         carving=_carving(config),
         positive=config.positive,
         progress=progress,
     )
+
+
+def _cache(config: TrainConfig) -> CacheSettings | None:
+    """Beside the runs: on the disk that the user chose for large files, and removed together with them."""
+    from training.datasets.cache import CacheSettings
+
+    if config.cache == "never":
+        return None
+    folder = Path(config.runs_dir).expanduser() / CACHE_FOLDER
+    return CacheSettings(folder, limit_mb=config.cache_limit_mb, always=config.cache == "always")
 
 
 def _npz(config: TrainConfig, task: Task, progress: bool) -> Dataset:

@@ -23,7 +23,7 @@ class DataError(ValueError):
 
 
 class ImageSource(Protocol):
-    """What a split's `x` offers: a uint8 array does, and so does `ImageFiles`, which streams."""
+    """What a split's `x` offers: a uint8 array does, and so do `CachedImages` and `ImageFiles`, which stream."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -40,8 +40,8 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        x: Images, uint8 `(n, height, width, channels)` in 0…255 (an array, or `ImageFiles` that
-            decodes on access), or features, float32 `(n, features)`.
+        x: Images, uint8 `(n, height, width, channels)` in 0…255 (an array, `CachedImages` on
+            disk, or `ImageFiles` that decode on access), or features, float32 `(n, features)`.
         y: `(n,)`: class indices (int64), or targets (float32) for regression.
         ids: `(n,)` strings that name each example for a reader: relative paths for files.
         groups: `(n,)` strings, examples of one group (a patient) never stand in two splits; or None.

@@ -12,6 +12,8 @@ import numpy as np
 
 from training.datasets.decode import BadImage, DecodeSettings, decode_bytes, read_bytes
 
+LARGEST_CHUNK = 16  # files that one thread takes at a time: small ones cost more in the queue than in decoding
+
 
 class ImageFiles:
     """An `ImageSource` over files: indexing decodes them, in threads, through the one decoder.
@@ -46,8 +48,13 @@ class ImageFiles:
         if isinstance(chosen, str):
             return self._one(chosen)
         images = np.empty((len(chosen), *self.settings.shape), dtype=np.uint8)
-        for row, image in enumerate(thread_pool().map(self._one, chosen)):
-            images[row] = image
+        size = max(1, min(LARGEST_CHUNK, -(-len(chosen) // workers())))
+
+        def fill(start: int) -> None:
+            for row in range(start, min(start + size, len(chosen))):
+                images[row] = self._one(chosen[row])
+
+        list(thread_pool().map(fill, range(0, len(chosen), size)))
         return images
 
     def subset(self, index: np.ndarray) -> ImageFiles:

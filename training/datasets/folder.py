@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from training.datasets.cache import CachedImages, CacheSettings
 from training.datasets.classes import order_classes, reorder
 from training.datasets.dataset import SPLIT_NAMES, DataError, Dataset, Split, digest_of
 from training.datasets.decode import DecodeSettings, Resize
@@ -37,6 +38,7 @@ def load_folder(
     color_mode: Literal["auto", "rgb", "grayscale"] = "auto",
     on_bad: Literal["fail", "skip"] = "fail",
     memory_limit_mb: int = 2048,
+    cache: CacheSettings | None = None,
     carving: Carving = DEFAULT_CARVING,
     positive: str | None = None,
     progress: bool = True,
@@ -49,7 +51,8 @@ def load_folder(
         resize: `crop`, `pad` or `stretch`.
         color_mode: `auto` is grayscale where every image is stored in grey, else rgb.
         on_bad: `fail`, or `skip` files that cannot be decoded and list them.
-        memory_limit_mb: Larger sets are decoded when a batch asks for them.
+        memory_limit_mb: Larger sets are read from the cache, or decoded, when a batch asks for them.
+        cache: Where decoded pixels are kept; None: nowhere.
         carving: How missing splits are cut from train.
         positive: Two classes: the condition looked for.
         progress: Show progress bars.
@@ -61,11 +64,11 @@ def load_folder(
     class_names, notes = order_classes(layout.classes, positive)
     _carve(layout, carving)  # a class too small to split is told before thousands of files are decoded
     settings, size_notes, bad = _settings(layout, image_size, resize, color_mode, on_bad, progress)
-    scanned = scan(layout.paths, settings, memory_limit_mb=memory_limit_mb, progress=progress)
+    scanned = scan(layout.paths, settings, memory_limit_mb=memory_limit_mb, cache=cache, progress=progress)
     bad += _drop_bad(layout, scanned.bad, on_bad)
     order, sizes, carved = _order(layout, carving)
     splits, twins = _splits(layout, scanned, order, sizes, reorder(layout.y, layout.classes, class_names))
-    in_memory = isinstance(scanned.images, np.ndarray)
+    storage = _storage(scanned)
     return Dataset(
         name="folder",
         kind="image",
@@ -78,14 +81,15 @@ def load_folder(
             *layout.notes,
             *size_notes,
             *([f"Left out {counted(len(bad), 'file')} that cannot be decoded."] if bad else []),
-            *([] if in_memory else [_stream_note(len(layout.paths), settings, memory_limit_mb)]),
+            *([] if storage == "memory" else [_stream_note(len(layout.paths), settings, memory_limit_mb, storage)]),
+            *scanned.notes,
             *carved_note(sizes, carved, carving.seed, stratified=True, grouped=layout.groups is not None),
             *twins,
         ),
         bad_files=tuple(bad),
         settings={
             **settings.as_dict(),
-            "storage": "memory" if in_memory else "files",
+            "storage": storage,
             "splits_given": [name for name in SPLIT_NAMES if name not in carved],
         },
     )
@@ -192,9 +196,15 @@ def _digest(layout: Layout, scanned: Scan) -> str:
     return digest_of(["folder", layout.ids(), labels, b"".join(scanned.file_hashes), *groups])
 
 
-def _stream_note(count: int, settings: DecodeSettings, memory_limit_mb: int) -> str:
+def _storage(scanned: Scan) -> str:
+    if isinstance(scanned.images, np.ndarray):
+        return "memory"
+    return "cache" if isinstance(scanned.images, CachedImages) else "files"
+
+
+def _stream_note(count: int, settings: DecodeSettings, memory_limit_mb: int, storage: str) -> str:
     needed = count * int(np.prod(settings.shape)) / 1_000_000
     return (
         f"The images need {needed:,.0f} MB, more than memory_limit_mb={memory_limit_mb}: "
-        "they are decoded from disk in every epoch."
+        f"they are {'read from the cache' if storage == 'cache' else 'decoded from disk'} in every epoch."
     )

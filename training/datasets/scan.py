@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from training.datasets.decode import BadImage, DecodeSettings, decode_bytes, probe, read_bytes
+from training.datasets.cache import CachedImages, CacheSettings
+from training.datasets.decode import BadImage, DecodeSettings, probe, read_bytes
 from training.datasets.files import ImageFiles, thread_pool
-from training.datasets.splits import example_hash
+from training.datasets.shelf import Shelf
 
 IGNORED = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 CHUNK = 32
@@ -32,21 +33,23 @@ class Header:
 
 @dataclass
 class Scan:
-    """What decoding every file found.
+    """What reading and decoding every file found.
 
     Attributes:
-        images: uint8 array of the good files in order, or `ImageFiles` where memory is short.
+        images: uint8 array of the good files in order, or, where memory is short, `CachedImages` or `ImageFiles`.
         good: Positions of the good files in the list that was scanned.
         bad: Position → reason.
         pixel_hashes: Of each good file's decoded pixels.
         file_hashes: SHA-256 of each good file's bytes.
+        notes: What the cache has to say.
     """
 
-    images: np.ndarray | ImageFiles
+    images: np.ndarray | CachedImages | ImageFiles
     good: np.ndarray
     bad: dict[int, str]
     pixel_hashes: list[bytes]
     file_hashes: list[bytes]
+    notes: list[str]
 
 
 def visible(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -83,38 +86,55 @@ def _header(item: tuple[int, Path]) -> Header:
         return Header(reason=error.reason)
 
 
-def scan(paths: Sequence[Path], settings: DecodeSettings, *, memory_limit_mb: int, progress: bool = True) -> Scan:
-    """Decodes every file once.
+def scan(
+    paths: Sequence[Path],
+    settings: DecodeSettings,
+    *,
+    memory_limit_mb: int,
+    cache: CacheSettings | None = None,
+    progress: bool = True,
+) -> Scan:
+    """Reads every file once, and decodes it unless the cache holds the pixels of these very bytes.
 
     Args:
         paths: Files to decode.
         settings: Size, resizing and colour.
-        memory_limit_mb: Up to this many MB (10⁶ bytes) of pixels are kept; more are decoded again on access.
+        memory_limit_mb: Up to this many MB (10⁶ bytes) of pixels stand in memory; more are read from the cache or
+            decoded on access.
+        cache: Keeps decoded pixels on disk where they do not fit in memory, or always; None: never.
         progress: Show a progress bar.
     """
     fits = fits_memory(len(paths), settings, memory_limit_mb)
     images = np.empty((len(paths) if fits else 0, *settings.shape), dtype=np.uint8)
+    shelf = Shelf(cache if cache and (cache.always or not fits) else None, settings, paths)
 
     def check(item: tuple[int, Path]) -> tuple[bytes, bytes, str]:
         position, path = item
         try:
             data = read_bytes(path)
-            pixels = decode_bytes(data, settings)
+            file_hash = hashlib.sha256(data).digest()
+            pixels, pixel_hash = shelf.pixels(position, data, file_hash)
         except BadImage as error:
             return b"", b"", error.reason
         if fits:
             images[position] = pixels
-        return example_hash(pixels), hashlib.sha256(data).digest(), ""
+        return pixel_hash, file_hash, ""
 
-    results = _in_threads(check, paths, progress, "Checking images")
+    try:
+        results = _in_threads(check, paths, progress, "Checking images")
+    except BaseException:
+        shelf.abandon()
+        raise
     bad = {position: result[2] for position, result in enumerate(results) if result[2]}
     good = np.array([position for position in range(len(paths)) if position not in bad], dtype=np.int64)
+    kept = shelf.finish(good)
     return Scan(
-        images=_keep(images, good) if fits else ImageFiles([paths[i] for i in good], settings),
+        images=_keep(images, good) if fits else kept or ImageFiles([paths[i] for i in good], settings),
         good=good,
         bad=bad,
         pixel_hashes=[results[i][0] for i in good],
         file_hashes=[results[i][1] for i in good],
+        notes=shelf.notes,
     )
 
 
