@@ -86,12 +86,27 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library is one that can be told so (glibc).
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-    except (OSError, AttributeError):  # another C library
+    library = _glibc()
+    if library is None:
         return False
     settings = {M_MMAP_MAX: 0, M_TRIM_THRESHOLD: LARGEST_INT, M_TOP_PAD: ARENA_BYTES}
-    accepted = [mallopt(name, value) for name, value in settings.items()]  # every one, also after a refusal
+    accepted = [library.mallopt(name, value) for name, value in settings.items()]  # every one, also after a refusal
     return all(accepted)
+
+
+def give_memory_back() -> None:
+    """Returns to the system what was kept for the next step, once there is none: a report needs memory too."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library, where it is the one whose memory can be managed so."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

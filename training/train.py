@@ -18,6 +18,7 @@ from training import datasets
 from training.callbacks import Clock
 from training.checks import ConfigError, check_num_classes
 from training.config import TrainConfig, to_yaml
+from training.cpu import give_memory_back
 from training.datasets.dataset import Dataset
 from training.devices import Devices, WorkerLost, passing_run, start_devices
 from training.diagnostics import Verdict
@@ -120,6 +121,7 @@ def run_job(job: Job) -> RunResult:
         if any(run.checkpoint.glob("*.npz")):
             error.add_note(f"The last good state is kept; go on with: make train RESUME={relative(run.path)}")
         raise
+    give_memory_back()
     run.update_record(
         ended=_how_it_ended(watch, job.plan, interrupt.ended if interrupted else None),
         seconds=round(before + time.perf_counter() - started, 1),

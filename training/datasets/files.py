@@ -63,7 +63,7 @@ class ImageFiles:
 
     def _one(self, path: str) -> np.ndarray:
         try:
-            return decode_bytes(read_bytes(Path(path)), self.settings)
+            return decode_bytes(read_bytes(path), self.settings)
         except BadImage as error:
             raise BadImage(error.reason, path) from error
 
