@@ -176,14 +176,14 @@ def test_a_missing_data_dir_is_told(tmp_path):
 
 def test_an_unreadable_file_is_named(make_folder, monkeypatch):
     root = make_folder(count=6)
-    real = Path.read_bytes
+    real = os.open
 
-    def refuse(path: Path) -> bytes:
-        if path.name == "02.png":
+    def refuse(path: Path | str, *arguments, **keywords) -> int:
+        if Path(path).name == "02.png":
             raise PermissionError(13, "Permission denied")
-        return real(path)
+        return real(path, *arguments, **keywords)
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert "cats/02.png (permission denied), dogs/02.png (permission denied)" in message_of(root)
 
 
