@@ -18,6 +18,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from benchmarks.training_work import notes_arrays, notes_model
 from evaluation.command import parse_config, run_main
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
@@ -161,18 +162,8 @@ def _machine() -> str:
 
 def _notes(x, y, name: str):
     """The course's script as published: scaled float32 arrays, one-hot labels, `fit` with its defaults."""
-    import keras
-    from keras import layers
-
-    model = keras.Sequential([keras.Input((32, 32, 3))])
-    for filters in (16, 32, 64):
-        model.add(layers.Conv2D(filters, 2, padding="same", activation="relu"))
-        model.add(layers.MaxPooling2D(2))
-    for layer in (layers.Dropout(0.3), layers.Flatten(), layers.Dense(500, activation="relu"), layers.Dropout(0.4)):
-        model.add(layer)
-    model.add(layers.Dense(NUM_CLASSES, activation="softmax"))
-    model.compile(loss="categorical_crossentropy", optimizer="rmsprop", metrics=["accuracy"])
-    scaled, one_hot = x.astype("float32") / 255, keras.utils.to_categorical(y, NUM_CLASSES)
+    model = notes_model()
+    scaled, one_hot = notes_arrays(x, y)
     return lambda: model.fit(scaled, one_hot, batch_size=32, epochs=1, verbose=0), "batch 32, float32"
 
 
