@@ -2,6 +2,8 @@
 
 Runs after every cache, so each epoch sees new pictures. The transforms of an image are composed
 into one projective matrix and applied once (Keras' own layers would interpolate three times).
+Shifts and flips alone go by whole pixels and interpolate nothing: a blurred training picture is
+not what validation and test show.
 All draws are stateless: the same seed gives the same pictures on any number of threads.
 """
 
@@ -18,7 +20,8 @@ class Augmentation:
     """How far an image may be changed; everything is off by default.
 
     Attributes:
-        shift: Largest shift as a fraction of height and of width, 0…1.
+        shift: Largest shift as a fraction of height and of width, 0…1; by whole pixels where neither rotation nor zoom
+            interpolates anyway (and the fraction is a pixel at least).
         flip: `"none"`, `"horizontal"`, `"vertical"` or `"both"`; each with probability one half.
         rotation: Largest angle in degrees, 0…180, either way.
         zoom: Largest fraction by which an image is enlarged or reduced, 0…1.
@@ -50,21 +53,25 @@ class Augmentation:
             seed: Two integers; the same seed gives the same result.
 
         Returns:
-            The same shape and range; uint8 where only flips are on, else float32. What comes in
+            The same shape and range; uint8 where whole pixels move, else float32. What comes in
             from outside the picture repeats its edge.
         """
         if not (self.shift or self.rotation or self.zoom):
             return self._flipped(images, seed)
         height, width = images.shape[1:3]
+        whole = self._moves_whole_pixels(height, width)
         transforms = self._matrices(tf.shape(images)[0], height, width, seed)
         return tf.raw_ops.ImageProjectiveTransformV3(
-            images=tf.cast(images, tf.float32),
+            images=images if whole else tf.cast(images, tf.float32),
             transforms=transforms,
             output_shape=tf.constant([height, width]),
-            interpolation="BILINEAR",
+            interpolation="NEAREST" if whole else "BILINEAR",
             fill_mode="NEAREST",
             fill_value=0.0,
         )
+
+    def _moves_whole_pixels(self, height: int, width: int) -> bool:
+        return not (self.rotation or self.zoom) and self.shift * min(height, width) >= 1.0
 
     def _flip_signs(self, n: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """-1 where an image is mirrored along x, and along y; shape `(n,)` each."""
@@ -89,7 +96,16 @@ class Augmentation:
         a0, a1 = tf.cos(angle) * scale * across, -tf.sin(angle) * scale * down
         b0, b1 = tf.sin(angle) * scale * across, tf.cos(angle) * scale * down
         centre_x, centre_y = (width - 1) / 2.0, (height - 1) / 2.0
-        a2 = centre_x - a0 * centre_x - a1 * centre_y + draws[2] * self.shift * width
-        b2 = centre_y - b0 * centre_x - b1 * centre_y + draws[3] * self.shift * height
+        reach = (self.shift * width, self.shift * height)
+        moved = [draws[2] * reach[0], draws[3] * reach[1]]
+        if self._moves_whole_pixels(height, width):
+            moved = [_whole(draw, math.floor(most)) for draw, most in zip((draws[2], draws[3]), reach, strict=True)]
+        a2 = centre_x - a0 * centre_x - a1 * centre_y + moved[0]
+        b2 = centre_y - b0 * centre_x - b1 * centre_y + moved[1]
         zeros = tf.zeros_like(a0)
         return tf.stack([a0, a1, a2, b0, b1, b2, zeros, zeros], axis=1)
+
+
+def _whole(draw: tf.Tensor, most: int) -> tf.Tensor:
+    """A draw from [-1, 1) as a whole number from -most to most, each as likely as another."""
+    return tf.clip_by_value(tf.round(draw * (most + 0.5)), -most, most)

@@ -48,6 +48,28 @@ def test_shift_moves_a_picture_by_at_most_its_fraction(rng):
     assert abs(np.corrcoef(rows, columns)[0, 1]) < 0.2
 
 
+def test_shifts_and_flips_alone_move_whole_pixels_and_blur_nothing(rng):
+    x = images(rng, n=200, size=20)
+    out = Augmentation(shift=0.1, flip="horizontal")(tf.constant(x), seed=SEED).numpy()
+    assert out.dtype == np.uint8
+    moves = []
+    for before, after in zip(x, out, strict=True):
+        for mirrored in (False, True):
+            padded = np.pad(before[:, ::-1] if mirrored else before, ((2, 2), (2, 2), (0, 0)), mode="edge")
+            crops = [(mirrored, i, j) for i in range(5) for j in range(5)]
+            moves += [crop for crop in crops if np.array_equal(after, padded[crop[1] :, crop[2] :][:20, :20])]
+    assert len(moves) == 200
+    counts = np.bincount([5 * i + j for _, i, j in moves], minlength=25)
+    assert counts.min() >= 1 and counts.max() <= 24  # 8 expected of each
+
+
+def test_a_shift_below_one_pixel_interpolates(rng):
+    x = images(rng)
+    out = Augmentation(shift=0.05)(tf.constant(x), seed=SEED).numpy()
+    assert out.dtype == np.float32
+    assert not np.array_equal(out, x)
+
+
 def test_a_quarter_turn_equals_rot90(rng):
     x = images(rng, n=1)
     augmentation = Augmentation(rotation=90.0)
