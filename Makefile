@@ -33,10 +33,9 @@ FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSI
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
 # Each table has the name of its file in benchmarks/results.
-BENCH_MINUTES := throughput step training growth decoding evaluation
+BENCH_MINUTES := step training growth decoding evaluation
 BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy coverage
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
-bench_throughput = benchmarks.throughput $(call flags,DATA_DIR REPEATS)
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
 bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
