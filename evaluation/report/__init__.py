@@ -14,6 +14,7 @@ import numpy as np
 from evaluation.files import write_all
 from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions, RegressionPredictions
+from evaluation.report.sections import Section, sections_json
 
 if TYPE_CHECKING:
     from evaluation.studies.readers import Readers
@@ -30,6 +31,7 @@ class ReportContext:
         verdict: What the training curves say, in words, or None.
         image_of: Gives the image of an example by its id, uint8 of shape (h, w, c) or (h, w), or None.
         max_mistakes: Largest number of mistakes shown per split.
+        sections: What else the report shows, between the training and the methods.
     """
 
     details: Mapping[str, str] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class ReportContext:
     verdict: str | None = None
     image_of: Callable[[str], np.ndarray | None] | None = None
     max_mistakes: int = 24
+    sections: Sequence[Section] = ()
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ def build_report(
         raise ValueError("splits must hold at least one split. Received: none.")
     context, options = context or ReportContext(), options or ReportOptions()
     data = report_numbers(ReportInput(splits, compared or {}, readers), title=title, context=context, options=options)
+    data["sections"], pictures = sections_json(context.sections)
     figures = {
         name: split_figures(name, data["splits"][name], predictions=predictions) for name, predictions in splits.items()
     }
@@ -144,7 +148,8 @@ def build_report(
         files[f"figures/{figure.name}.svg"] = figure.svg
     if context.training_curves:
         files["figures/training-curves.png"] = context.training_curves
-    files["index.html"] = render_page(data, figures, context)
+    files |= {name: picture.content for name, picture in pictures.items()}
+    files["index.html"] = render_page(data, figures, context, pictures=pictures)
     return Report(data, render_text(data), files)
 
 

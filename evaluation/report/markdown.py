@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from evaluation.report import summary
 from evaluation.report.definitions import definitions
 from evaluation.report.headline import headline, remarks
+from evaluation.report.sections import absent_picture, table_of
 from evaluation.report.studies import (
     analysis_table,
     comparison_sentences,
@@ -50,6 +51,8 @@ def render_markdown(data: Mapping[str, Any], figures: Mapping[str, Sequence[Rend
         blocks += _comparison_blocks(data["comparison"], data["confidence"], drawn)
     if data["verdict"]:
         blocks += ["## Training", escape(data["verdict"])]
+    for section in data.get("sections", ()):
+        blocks += _section_blocks(section)
     blocks += _closing_blocks(data)
     return "\n\n".join(blocks) + "\n"
 
@@ -99,6 +102,16 @@ def _reader_blocks(study: Mapping[str, Any], confidence: float) -> list[str]:
     for table in [*tables, analysis_table(study, confidence)] if study["analysis"] else tables:
         blocks += _table_blocks(table, "####")
     return [*blocks, *_list_blocks(study["notes"])]
+
+
+def _section_blocks(section: Mapping[str, Any]) -> list[str]:
+    """A section of the report's caller."""
+    blocks = [f"## {escape(section['title'])}", *map(escape, section["paragraphs"])]
+    for figure in section["figures"]:
+        link = f"![{escape(figure['alt'])}]({figure['file']})"
+        blocks.append(link if figure["file"] else escape(absent_picture(figure)))
+    table = table_of(section)
+    return blocks if table is None else [*blocks, _pipe_table(table)]
 
 
 def _closing_blocks(data: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from evaluation.report import summary
 from evaluation.report.definitions import definitions
 from evaluation.report.explorer import explorer_data, has_plain_intervals, safe_json, script_hash
 from evaluation.report.headline import Group, Measure, headline, headline_groups, leading
+from evaluation.report.sections import Picture, absent_picture, table_of
 from evaluation.report.studies import (
     analysis_table,
     comparison_sentences,
@@ -65,7 +66,7 @@ class Study:
         sentences: What it shows, in words.
         tables: Its numbers.
         notes: What to keep in mind.
-        figures: See `Section`.
+        figures: See `SplitView`.
     """
 
     sentences: Sequence[str]
@@ -75,7 +76,28 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Section:
+class AddedSection:
+    """A section of the report's caller as the page shows it.
+
+    Attributes:
+        id: Name of its place on the page.
+        title: Its heading.
+        paragraphs: Sentences.
+        figures: (alternative text, data: address, whether it needs the full width) of each picture.
+        table: Its table, or None.
+        absent: Why pictures are missing, a sentence each.
+    """
+
+    id: str
+    title: str
+    paragraphs: Sequence[str]
+    figures: Sequence[tuple[str, str, bool]]
+    table: Table | None
+    absent: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SplitView:
     """One split as the page shows it.
 
     Attributes:
@@ -126,7 +148,11 @@ class Section:
 
 
 def render_page(
-    data: Mapping[str, Any], figures: Mapping[str, Sequence[RenderedFigure]], context: ReportContext
+    data: Mapping[str, Any],
+    figures: Mapping[str, Sequence[RenderedFigure]],
+    context: ReportContext,
+    *,
+    pictures: Mapping[str, Picture] | None = None,
 ) -> str:
     """Fills the page's template.
 
@@ -134,6 +160,7 @@ def render_page(
         data: What report.json holds.
         figures: The figures by the split's name; those of a comparison under "comparison".
         context: Images and training curves.
+        pictures: Those of the caller's sections, by the file under which report.json names them.
 
     Returns:
         HTML that refers to nothing outside itself.
@@ -143,6 +170,9 @@ def render_page(
     sections = [
         _section(f"split-{index}", name, data, figures.get(name, ()), context)
         for index, name in enumerate(data["splits"], start=1)
+    ]
+    added = [
+        _added(f"section-{index}", one, pictures or {}) for index, one in enumerate(data.get("sections", ()), start=1)
     ]
     script = "\n".join(_read(name) for name in _SCRIPTS)
     curves = _data_address(context.training_curves, "image/png") if context.training_curves else ""
@@ -154,9 +184,10 @@ def render_page(
         script=Markup(script),
         level=coverage(data["confidence"]),
         sections=sections,
-        contents=_contents(data, sections, bool(curves)),
+        contents=_contents(data, sections, added, curves=bool(curves)),
         comparison=_comparison(data, figures),
         curves=curves,
+        added=added,
         verdict=data["verdict"],
         checklist=_by_standard(data["checklist"]),
         methods=data["methods"],
@@ -213,14 +244,14 @@ def _environment() -> Any:
 
 def _section(
     address: str, name: str, data: Mapping[str, Any], figures: Sequence[RenderedFigure], context: ReportContext
-) -> Section:
+) -> SplitView:
     """Gathers what the page shows of one split."""
     split, confidence = data["splits"][name], data["confidence"]
     explorer = explorer_data(split, confidence)
     thumbnails = _thumbnails(split, context)
     two = split.get("positive") is not None
     matrix = [confusion_table(split)] if is_detailed(split) else []
-    return Section(
+    return SplitView(
         id=address,
         name=name,
         n=split["n"],
@@ -245,7 +276,9 @@ def _section(
     )
 
 
-def _contents(data: Mapping[str, Any], sections: Sequence[Section], curves: bool) -> list[tuple[str, str]]:
+def _contents(
+    data: Mapping[str, Any], sections: Sequence[SplitView], added: Sequence[AddedSection], *, curves: bool
+) -> list[tuple[str, str]]:
     """(address, name) of the page's parts; those of the first split in detail."""
     first = sections[0]
     parts = {
@@ -258,15 +291,23 @@ def _contents(data: Mapping[str, Any], sections: Sequence[Section], curves: bool
     }
     names = {"explorer": "Operating point", "matrix": "Confusion matrix"}
     detailed = [(f"{first.id}-{key}", names.get(key, key.capitalize())) for key, shown in parts.items() if shown]
-    pages = {
-        "comparison": bool(data["comparison"]),
-        "training": curves or bool(data["verdict"]),
-        "checklist": bool(data["checklist"]),
-        "methods": bool(data["methods"]),
-        "definitions": True,
-    }
+    before = {"comparison": bool(data["comparison"]), "training": curves or bool(data["verdict"])}
+    after = {"checklist": bool(data["checklist"]), "methods": bool(data["methods"]), "definitions": True}
     others = [(section.id, section.name) for section in sections[1:]]
-    return [*detailed, *others, *((key, key.capitalize()) for key, shown in pages.items() if shown)]
+    first_pages, last_pages = ([(key, key.capitalize()) for key in part if part[key]] for part in (before, after))
+    return [*detailed, *others, *first_pages, *((one.id, one.title) for one in added), *last_pages]
+
+
+def _added(address: str, section: Mapping[str, Any], pictures: Mapping[str, Picture]) -> AddedSection:
+    """Gathers what the page shows of a section of the report's caller."""
+    figures, absent = [], []
+    for figure in section["figures"]:
+        picture = pictures.get(figure["file"]) if figure["file"] else None
+        if picture is None:
+            absent.append(absent_picture(figure))
+        else:
+            figures.append((figure["alt"], _data_address(picture.content, picture.kind), picture.wide))
+    return AddedSection(address, section["title"], section["paragraphs"], figures, table_of(section), absent)
 
 
 def _comparison(data: Mapping[str, Any], figures: Mapping[str, Sequence[RenderedFigure]]) -> Study | None:

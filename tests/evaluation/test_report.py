@@ -49,7 +49,7 @@ def test_json_holds_the_numbers_of_the_report_strictly(tmp_path):
     text = (tmp_path / "report" / "report.json").read_text(encoding="utf-8")
     assert "NaN" not in text and "Infinity" not in text
     assert json.loads(text) == report.data
-    assert (report.data["schema"], list(report.data["splits"])) == (2, ["test"])
+    assert (report.data["schema"], list(report.data["splits"]), report.data["sections"]) == (2, ["test"], [])
 
 
 def test_a_missing_class_is_null_with_its_reason():
