@@ -63,6 +63,7 @@ def test_evaluation_imports_no_tensorflow_outside_explain():
         "import training.config, training.datasets, training.run, training.checks",
         "import transfer.catalog, transfer.cases, transfer.similarity",
         "import evaluation.report, evaluation.predictions, evaluation.command",
+        "import evaluation.explain",
     ],
 )
 def test_these_imports_load_no_tensorflow(statement):
