@@ -1,6 +1,7 @@
 """One recipe over several seeds: what the README quotes, with n, mean and spread.
 
     make seeds COUNT=5 MODEL=cifar_cnn DATASET=digits
+    make seeds COUNT=5 AT_ONCE=2 GO_ON=1 CONFIG=configs/cifar_fast.yaml DATA_DIR=…   # again after a crash: it goes on
 
 Every run has its own seed for weights and order and, where the source has no test set of its own,
 its own split. The test result is read once per run, at the best validation epoch.
@@ -8,37 +9,52 @@ its own split. The test result is read once per run, at the best validation epoc
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import json
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
 
 from evaluation.command import parse_config, run_main
-from training.checks import ConfigError, TrainingDiverged
-from training.config import TrainConfig
-from training.datasets.dataset import DataError
-from training.startup import import_tensorflow
+from training.checks import ConfigError
+from training.config import TrainConfig, from_yaml, to_yaml
+from training.diagnostics import best_epoch
+from training.resume import config_digest
+from training.run import Run, RunError
+from training.unfinished import DONE, is_reported
 
 
 @dataclasses.dataclass(frozen=True)
 class SeedsConfig(TrainConfig):
     __doc__ = (TrainConfig.__doc__ or "") + (
-        "    count: Number of seeds, from `seed` upwards.\n    output: Markdown file for the table.\n"
+        "    count: Number of seeds, from `seed` upwards.\n"
+        "    at_once: Seeds that train at the same time, each in a process with its share of the cores.\n"
+        "    go_on: Keep the finished runs of runs_dir with these settings, and resume the unfinished.\n"
+        "    output: Markdown file for the table.\n"
     )
     count: int = 5
+    at_once: int = 1
+    go_on: bool = False
     output: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.count < 1:
-            raise ConfigError(f"count must be at least 1. Received: count={self.count}.")
+        for name in ("count", "at_once"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1. Received: {name}={getattr(self, name)}.")
 
 
 def main() -> int:
     config = parse_config(SeedsConfig, sys.argv[1:], prog="python -m benchmarks.seeds", description=__doc__)
-    import_tensorflow()
     text = measure(config)
     print(text)
     if config.output:
@@ -47,30 +63,96 @@ def main() -> int:
 
 
 def measure(config: SeedsConfig) -> str:
-    """Trains `count` times and returns the table as Markdown."""
-    from training.run import environment
-    from training.train import train
+    """Trains `count` times, each in a process of its own, and returns the table as Markdown.
 
+    Raises:
+        ConfigError: A run ended without a result; its own message stands above.
+    """
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)}
-    rows: list[list] = []
-    results: list[dict[str, float]] = []
-    for seed in range(config.seed, config.seed + config.count):
-        result = train(TrainConfig(**settings | {"seed": seed, "split_seed": seed}))
-        if result.report is None:
-            raise KeyboardInterrupt
-        numbers = headline(result.report.data)
-        epochs, best = len(result.history["loss"]), result.best_epoch
-        rows.append([seed, f"{best} of {epochs}", *(f"{value:.4f}" for value in numbers.values()), result.verdict.kind])
-        results.append(numbers)
-        print(f"seed {seed}: {numbers}", file=sys.stderr, flush=True)
-    names = list(results[0])
-    summary = ["mean ± sd", "", *(_mean_and_spread([row[name] for row in results]) for name in names), ""]
-    table = tabulate(
+    seeds = range(config.seed, config.seed + config.count)
+    wanted = [TrainConfig(**settings | {"seed": seed, "split_seed": seed}) for seed in seeds]
+    with ThreadPoolExecutor(config.at_once) as pool:
+        runs = list(pool.map(partial(_run, at_once=config.at_once, go_on=config.go_on), wanted))
+    hardware = runs[0].read_record()["hardware"]
+    where = ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]])
+    table = _table([_result(run) for run in runs], seeds)
+    return f"{table}\n\n{config.model} on {config.dataset}, n = {config.count} seeds. {where}."
+
+
+def _run(config: TrainConfig, *, at_once: int, go_on: bool) -> Run:
+    """The finished run of these settings, trained now unless it is to be kept and is there."""
+    before = _same(config)
+    kept = before if go_on else []
+    found = [run for run in kept if _is_done(run)]
+    if found:
+        print(f"seed {config.seed}: {found[-1].path} is kept", file=sys.stderr, flush=True)
+        return found[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.yaml"
+        file.write_text(to_yaml(config), encoding="utf-8")
+        arguments = ["--resume", str(kept[-1].path)] if kept else ["--config", str(file)]
+        code = _train(arguments, at_once, config.seed)
+    done = [run for run in _same(config) if (kept or run not in before) and _is_done(run)]
+    if code or not done:
+        raise ConfigError(f"seed {config.seed} ended without a result (code {code}); what it said stands above.")
+    return done[-1]
+
+
+def _train(arguments: Sequence[str], at_once: int, seed: int) -> int:
+    """One training in a process of its own; of several at once each line says whose it is."""
+    command = [sys.executable, "-m", "training", *arguments]
+    if at_once == 1:
+        return subprocess.run(command, check=False).returncode
+    threads = str(max(1, (os.cpu_count() or 1) // at_once))
+    share = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), threads)
+    process = partial(subprocess.Popen, env=os.environ | share, stdout=subprocess.PIPE, text=True, errors="replace")
+    with process([*command, "--verbose", "line"]) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            print(f"seed {seed}: {line}", end="", file=sys.stderr, flush=True)
+    return child.returncode
+
+
+def _same(config: TrainConfig) -> list[Run]:
+    """Runs of the same settings and length, oldest first."""
+    found = []
+    for path in sorted(Path(config.runs_dir).glob(f"train/{config.model}-{config.dataset}-*")):
+        try:
+            other = from_yaml(path / "config.yaml")
+        except ConfigError:
+            continue
+        if config_digest(other) == config_digest(config) and other.epochs == config.epochs:
+            found.append(Run(path))
+    return found
+
+
+def _is_done(run: Run) -> bool:
+    try:
+        return run.read_record().get("ended") in DONE and is_reported(run)
+    except RunError:
+        return False
+
+
+def _result(run: Run) -> tuple[list[str], dict[str, float]]:
+    """Best epoch and verdict of a finished run, and its numbers."""
+    with run.history.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    history = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    best = best_epoch(history, from_yaml(run.config).monitor)
+    report = json.loads((run.report / "report.json").read_text(encoding="utf-8"))
+    return [f"{best} of {len(rows)}", run.read_record()["verdict"]["kind"]], headline(report)
+
+
+def _table(results: Sequence[tuple[list[str], dict[str, float]]], seeds: Sequence[int]) -> str:
+    names = list(results[0][1])
+    rows = [
+        [seed, best, *(f"{value:.4f}" for value in numbers.values()), verdict]
+        for seed, ((best, verdict), numbers) in zip(seeds, results, strict=True)
+    ]
+    summary = ["mean ± sd", "", *(_mean_and_spread([numbers[name] for _, numbers in results]) for name in names), ""]
+    return tabulate(
         [*rows, summary], ["seed", "best epoch", *names, "verdict"], tablefmt="github", disable_numparse=True
     )
-    hardware = environment()["hardware"]
-    where = ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]])
-    return f"{table}\n\n{config.model} on {config.dataset}, n = {config.count} seeds. {where}."
 
 
 def headline(report: dict) -> dict[str, float]:
@@ -92,4 +174,4 @@ def _mean_and_spread(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(run_main(main, user_errors=(ConfigError, DataError, TrainingDiverged)))
+    sys.exit(run_main(main, user_errors=(ConfigError,)))

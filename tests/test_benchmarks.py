@@ -1,5 +1,6 @@
 """The benchmarks run, and a README quotes what they printed."""
 
+import dataclasses
 import re
 
 import pytest
@@ -19,6 +20,7 @@ def test_seeds_differ_and_their_mean_is_in_the_table(tmp_path):
         count=2,
         verbose="silent",
         runs_dir=str(tmp_path),
+        at_once=2,
     )
     text = measure(config)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
@@ -29,6 +31,14 @@ def test_seeds_differ_and_their_mean_is_in_the_table(tmp_path):
     assert mean == pytest.approx(sum(values) / 2, abs=2e-4)
     assert spread == pytest.approx(abs(values[0] - values[1]) / 2**0.5, abs=2e-4)
     assert "n = 2 seeds" in text and "test sensitivity" in rows[0]
+    assert measure(dataclasses.replace(config, go_on=True)) == text
+    assert len(list(tmp_path.glob("train/*"))) == 2
+
+
+def test_a_seed_that_fails_ends_the_measurement(tmp_path, capfd):
+    with pytest.raises(ConfigError, match="seed 1 ended without a result"):
+        measure(SeedsConfig(dataset="folder", data_dir=str(tmp_path), count=1, runs_dir=str(tmp_path / "runs")))
+    assert "error:" in capfd.readouterr().err
 
 
 def test_the_headline_of_a_regression_is_its_errors():
