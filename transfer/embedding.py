@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.embedding import Embedding, EmbeddingError, embed, share
+from evaluation.plots.embedding import WARNING, draw_embedding
 from evaluation.report.sections import Section
 from evaluation.report.words import decimal, listed, percent
-from transfer.embeddingfigure import WARNING, draw_embedding
-from transfer.projection import Embedding, EmbeddingError, embed, share
 
 __all__ = ["Embedding", "EmbeddingError", "draw_embedding", "embed", "embedding_section"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -90,7 +91,8 @@ class Tapped:
         """
         if key not in self._functions:
             images = tf.TensorSpec((None, *self.input_shape), tf.float32)
-            self._functions[key] = tf.function(step, input_signature=[images, *others], autograph=False)
+            own = partial(step)  # TensorFlow takes steps of one definition for one function, and warns of retracing
+            self._functions[key] = tf.function(own, input_signature=[images, *others], autograph=False)
         return self._functions[key]
 
     @property

@@ -1,4 +1,4 @@
-"""Bottleneck features on a plane (t-SNE), and how far the plane may be believed: neighbours before and after."""
+"""Features on a plane (t-SNE), and how far the plane may be believed: neighbours before and after."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The map of bottleneck features as a figure: one panel, or two side by side, with their numbers."""
+"""The map of features as a figure: one panel, or two side by side, with their numbers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from evaluation.embedding import Embedding, share
 from evaluation.files import write_atomically
-from transfer.projection import Embedding, share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,6 +31,7 @@ def draw_embedding(
     path: Path,
     *,
     named: str = "images",
+    wrong: np.ndarray | Mapping[str, np.ndarray] | None = None,
 ) -> Path:
     """Draws images as points, coloured by class: a legend up to 20 classes, names at the clusters beyond.
 
@@ -39,6 +40,7 @@ def draw_embedding(
         class_names: Name of each class index.
         path: The PNG file. Its folder must exist.
         named: What the images are called.
+        wrong: `(m,)` whether each point is predicted wrongly, or that by title for two: these are ringed.
 
     Returns:
         The file.
@@ -52,15 +54,18 @@ def draw_embedding(
     from evaluation.plots import render, report_style
 
     panels = {"": embeddings} if isinstance(embeddings, Embedding) else dict(embeddings)
+    rings = dict.fromkeys(panels, wrong) if isinstance(wrong, np.ndarray) else dict(wrong or {})
     _check(panels, class_names)
+    _check_rings(panels, rings)
     with matplotlib.rc_context(report_style()):
         figure, axes = _new_panels(len(panels))
         for ax, (title, one) in zip(axes, panels.items(), strict=True):
             _draw_points(ax, one, class_names)
+            _draw_rings(ax, one, rings.get(title))
             ax.set_title(_panel_title(title, one), fontsize=10, loc="left")
         labelled = [] if len(class_names) <= MOST_IN_LEGEND else _label(figure, axes, panels, class_names)
         below = _draw_legend(figure, panels, class_names)
-        lines = _caption(panels, named, labelled, class_names)
+        lines = [*_caption(panels, named, labelled, class_names), *_ring_lines(rings)]
         width = 14.5 * figure.get_size_inches()[0]
         text = "\n".join(line for one in lines for line in textwrap.wrap(one, int(width)))
         figure.text(0.01, below, text, fontsize=9, va="top", linespacing=1.35)
@@ -78,6 +83,37 @@ def _check(panels: Mapping[str, Embedding], class_names: Sequence[str]) -> None:
         raise ValueError(
             f"class_names must name every class. Received: {len(class_names)} names, and class index {highest}."
         )
+
+
+def _check_rings(panels: Mapping[str, Embedding], rings: Mapping[str, np.ndarray]) -> None:
+    """Refuses rings that fit no points."""
+    for title, ringed in rings.items():
+        if title not in panels or ringed.shape != (len(panels[title].points),) or ringed.dtype != bool:
+            raise ValueError(
+                f"wrong must say True or False for each point of a map. Received: {ringed.dtype} of shape "
+                f"{ringed.shape} for {title!r}."
+            )
+
+
+def _draw_rings(ax: Axes, one: Embedding, ringed: np.ndarray | None) -> None:
+    """A dark ring around each point that is predicted wrongly."""
+    if ringed is not None and ringed.any():
+        size = 2.5 * _size(one)
+        x, y = one.points[ringed].T
+        ax.scatter(x, y, s=size, facecolors="none", edgecolors="#222222", linewidths=0.8)
+
+
+def _ring_lines(rings: Mapping[str, np.ndarray]) -> list[str]:
+    """How many points are ringed, and why."""
+    parts = [
+        f"{ringed.sum():,} of {len(ringed):,}" + (f" ({title})" if title else "") for title, ringed in rings.items()
+    ]
+    return [f"Ringed: predicted wrongly, {' and '.join(parts)}."] if parts else []
+
+
+def _size(one: Embedding) -> float:
+    """Area of a point, square points; large where there are few."""
+    return float(np.clip(6000 / len(one.points), 6, 45))
 
 
 def _new_panels(panels: int) -> tuple[Figure, list[Axes]]:
@@ -104,11 +140,10 @@ def style_of(index: int) -> dict[str, Any]:
 
 
 def _draw_points(ax: Axes, one: Embedding, class_names: Sequence[str]) -> None:
-    """The points of each class; large where there are few."""
-    size = float(np.clip(6000 / len(one.points), 6, 45))
+    """The points of each class."""
     for index in np.unique(one.y):
         x, y = one.points[one.y == index].T
-        ax.scatter(x, y, s=size, linewidths=0, alpha=0.75, **style_of(int(index)))
+        ax.scatter(x, y, s=_size(one), linewidths=0, alpha=0.75, **style_of(int(index)))
     ax.margins(0.05)
 
 
