@@ -28,18 +28,29 @@ TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MO
 	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
 SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV
 
+TRANSFER := BACKBONE WEIGHTS CASE DATASET DATA_DIR POSITIVE IMAGE_SIZE IMAGES_PER_CLASS RESIZE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB \
+	EPOCHS HEAD_EPOCHS LEARNING_RATE HEAD_LEARNING_RATE LAYER_DECAY GRADUAL_UNFREEZING DROPOUT_RATE BATCH_SIZE MONITOR PATIENCE \
+	CLASS_WEIGHT SHIFT FLIP ROTATION ZOOM AUGMENTED_PASSES PRECISION SEED SPLIT_SEED RUNS_DIR VERBOSE
+TRANSFER_SWITCHES := DETERMINISTIC TSNE
+
 FIND := LOWEST HIGHEST STEPS
+TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS MONITOR
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
+EXPLAIN := DATA_DIR SPLIT LAYER METHODS IMAGES MAX_IMAGES CASES UNITS BUDGET SEED
+
+STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS BACKBONE PROCESSES STATE OUTPUT
+
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy coverage
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer coverage
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
 bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
 bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flags,DATA_DIR SEEDS STATE)
+bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REPEATS STATE)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
 bench_coverage = benchmarks.coverage
@@ -47,6 +58,10 @@ result = $(call given,RESULTS,--output $(call quoted,RESULTS)/$(1).md)
 
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
+endif
+
+ifneq ($(filter explain,$(MAKECMDGOALS)),)
+$(if $(run),,$(error say which run to explain: RUN=runs/train/… or runs/transfer/…))
 endif
 
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
@@ -57,7 +72,7 @@ ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to train again: RUN=runs/train/…))
 endif
 
-.PHONY: help setup train train-workers lr-find runs evaluate reproduce test test-slow lint format bench seeds clean
+.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain reproduce test test-slow lint format bench seeds study-transferability clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -71,6 +86,9 @@ train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE
 train-workers: $(RUNTIME)  ## train by several processes of this machine, as several machines would: WORKERS=2, and the variables of train
 	@$(BIN)/python -m training.launch --workers $(or $(call given,WORKERS,$(call quoted,WORKERS)),2) $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
 
+tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS …, the variables of train; RESUME=runs/tune/…
+	@$(BIN)/python -m training.tune $(config) $(call flags,$(TRAIN) $(TUNE) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS) $(args)
+
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
 	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(args)
 
@@ -81,8 +99,14 @@ evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of a
 	@$(if $(predictions),$(BIN)/python -m evaluation $(predictions) $(config) $(call flags,$(FILES) $(REPORT)) $(args),\
 		$(BIN)/python -m training.evaluate $(run) $(config) $(call flags,DATA_DIR $(REPORT)) $(args))
 
-reproduce: $(RUNTIME)  ## train a run again and compare weights, history and predictions: RUN=runs/train/… [DATA_DIR]
-	@$(BIN)/python -m training.reproduce $(run) $(call flags,DATA_DIR VERBOSE) $(args)
+explain: $(RUNTIME)  ## what the network of a run sees and how it decides, one page: RUN=runs/train/… or runs/transfer/… [LAYER METHODS IMAGES=id,id CLASS MAX_IMAGES BUDGET=minutes]
+	@$(BIN)/python -m training.explain $(run) $(call flags,$(EXPLAIN)) $(call given,CLASS,--class-name $(call quoted,CLASS)) $(args)
+
+transfer: $(RUNTIME)  ## adapt a network trained on ImageNet and report: DATA_DIR=folder BACKBONE=mobilenet_1.0_224 CASE=auto|1|2|3|4|all WEIGHTS=imagenet|file|none EPOCHS …, RESUME=runs/transfer/… or auto
+	@$(BIN)/python -m transfer $(config) $(call flags,$(TRANSFER) RESUME) $(call switches,$(TRANSFER_SWITCHES)) $(args)
+
+reproduce: $(RUNTIME)  ## train a run again and compare weights, history and predictions: RUN=runs/train/… or runs/transfer/… [DATA_DIR]
+	@$(BIN)/python -m $(if $(findstring /transfer/,$(run)),transfer,training).reproduce $(run) $(call flags,DATA_DIR VERBOSE) $(args)
 
 test: $(DEV)  ## run the tests, two files at a time: ARGS="-k name"
 	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m pytest -q -m "not slow" -n 2 --dist loadfile $(args)
@@ -99,8 +123,11 @@ format: $(DEV)  ## put the code into the house format
 bench: $(RUNTIME) $(if $(filter training,$(BENCHES)),$(TORCH))  ## tables of benchmarks/README.md: BENCH="training growth" or all (hours); default: those of minutes; DATA_DIR=folder with cifar-10-batches-bin REPEATS=5 SEEDS=5 STATE=file.jsonl RESULTS=folder
 	@$(foreach name,$(BENCHES),echo "== $(name)" && $(BIN)/python -m $(bench_$(name)) $(call result,$(name)) $(args) &&) true
 
-seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5, and the variables of train
-	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT) $(config) $(call flags,$(TRAIN)) $(args)
+seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5 AT_ONCE=2 (at the same time) GO_ON=1 (after a crash), and the variables of train
+	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT AT_ONCE) $(call switches,GO_ON) $(config) $(call flags,$(TRAIN)) $(args)
+
+study-transferability: $(RUNTIME)  ## how far learned features serve other classes: DATA_DIR=folder with cifar-10-batches-bin FOLDERS=photos,more SEEDS=5 STUDY=cuts,digits,images OUTPUT=folder
+	@$(BIN)/python -m transfer.studies $(config) $(call flags,$(STUDY_FLAGS)) $(args)
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

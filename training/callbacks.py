@@ -40,7 +40,7 @@ class HistoryWriter(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row: dict[str, float] = {"epoch": epoch + 1, "seconds": round(time.perf_counter() - self.start, 3)}
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["learning_rate"] = _learning_rate(self.model.optimizer)
         row |= {name: float(value) for name, value in (logs or {}).items()}
         for name, value in row.items():
             self.history.setdefault(name, []).append(value)
@@ -60,6 +60,12 @@ class HistoryWriter(keras.callbacks.Callback):
         writer.writerow(self.history)
         writer.writerows(zip(*self.history.values(), strict=True))
         write_atomically(self.path, text.getvalue() if self.history else "")
+
+
+def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate; the largest where layers have rates of their own (`keras.optimizers.MultiOptimizer`)."""
+    optimizers = getattr(optimizer, "optimizers", [optimizer])
+    return max(float(keras.ops.convert_to_numpy(one.learning_rate)) for one in optimizers)
 
 
 class BestModel(keras.callbacks.Callback):

@@ -143,6 +143,8 @@ def from_yaml(path: Path | str, **changes: Any) -> TrainConfig:
         raise ConfigError(f"{path} cannot be read as settings: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):
         raise ConfigError(f"{path} must hold one setting a line. Received: {type(settings).__name__}.")
+    if "backbone" in settings:
+        raise ConfigError(f"{path} holds settings of make transfer. Use make transfer RESUME=… or CONFIG={path}.")
     try:
         checked = check_settings(settings, TrainConfig)
     except ValueError as error:

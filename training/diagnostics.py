@@ -196,7 +196,15 @@ def _entropy(shares: np.ndarray) -> float:
     return float(-sum(share * math.log(share) for share in shares if share > 0))
 
 
-def draw_curves(history: History, verdict: Verdict, path: Path, *, title: str, best: int) -> None:
+def draw_curves(
+    history: History,
+    verdict: Verdict,
+    path: Path,
+    *,
+    title: str,
+    best: int,
+    borders: Sequence[tuple[int, str]] = (),
+) -> None:
     """Draws training and validation curves with the best epoch and the verdict, as PNG.
 
     Args:
@@ -205,6 +213,7 @@ def draw_curves(history: History, verdict: Verdict, path: Path, *, title: str, b
         path: The PNG file.
         title: Shown above.
         best: Epoch to mark, from 1; 0 marks none.
+        borders: (first epoch, name) of each phase, where there are several.
     """
     from matplotlib.figure import Figure
 
@@ -214,11 +223,21 @@ def draw_curves(history: History, verdict: Verdict, path: Path, *, title: str, b
     panels = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
         _draw_panel(axes, history, name, best)
+        _draw_borders(axes, borders)
     figure.suptitle(title, fontsize=12, parse_math=False)
     caption = textwrap.fill(str(verdict), 62 * len(names))
     figure.text(0.02, 0.015, caption, fontsize=9, va="bottom", parse_math=False)
     figure.tight_layout(rect=(0, 0.05 + 0.035 * (caption.count("\n") + 1), 1, 1))
     write_atomic(path, lambda temporary: figure.savefig(temporary))
+
+
+def _draw_borders(axes, borders: Sequence[tuple[int, str]]) -> None:
+    """A line before the first epoch of each later phase, and the phases' names along the top."""
+    for first, name in borders:
+        if first > 1:
+            axes.axvline(first - 0.5, color="0.25", linewidth=1)
+        place = {"xy": (first - 0.4, 1), "xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+        axes.annotate(name, xytext=(2, -4), va="top", rotation=90, fontsize=8, color="0.25", **place)
 
 
 def _draw_panel(axes, history: History, name: str, best: int) -> None:

@@ -9,6 +9,7 @@ from evaluation.command import parse_config, run_main
 from evaluation.options import ReportSettings
 from evaluation.predictions import PredictionsError, read_predictions
 from evaluation.report import Report
+from evaluation.report.sections import FILE, SectionsError, read_sections
 from models.catalog import CATALOG
 from training import datasets
 from training.checks import ConfigError
@@ -51,11 +52,13 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
     """
     run = open_run(config.run)
     moved = {} if config.data_dir is None else {"data_dir": config.data_dir}
-    settings = from_yaml(run.config, **moved)
+    settings = from_yaml(run.training_settings, **moved)
     expected = run.read_record().get("data", {}).get("digest")
     data = datasets.load(settings, task=CATALOG[settings.model].task)
     _check_digest(run, expected, data.digest)
-    report = report_run(run, settings, data, _predictions(run, data), config.options)
+    predictions = _predictions(run, data)
+    _check_sections(run)
+    report = report_run(run, settings, data, predictions, config.options)
     run.write_manifest()
     return report
 
@@ -81,6 +84,17 @@ def _predictions(run: Run, data: Dataset) -> dict[str, AnyPredictions]:
     from training.predictions import predict_run
 
     return predict_run(run, data)
+
+
+def _check_sections(run: Run) -> None:
+    """Refuses sections, or their pictures, that are not those which the run wrote; a missing one is no reason."""
+    try:
+        figures = [path for section in read_sections(run.path) for path, _ in section.figures]
+    except SectionsError:
+        figures = []  # the manifest says below whether the file was torn later
+    for path in [run.path / FILE, *figures]:
+        if path.is_file() and (warning := run.check(path)):
+            print(f"note: {warning}", file=sys.stderr)
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
     if watch.epochs:
         floor = loss_floor(data.num_classes, config.label_smoothing)
-        verdict = diagnose(history, baseline_loss=_baseline(config, data), floor=floor)
+        verdict = diagnose(history, baseline_loss=baseline_of(config, data), floor=floor)
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
     report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
@@ -70,7 +70,7 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
     return RunResult(run, history, best_epoch(history, config.monitor), verdict, report, ended)
 
 
-def _baseline(config: TrainConfig, data: Dataset) -> float:
+def baseline_of(config: TrainConfig, data: Dataset) -> float:
     """Loss of the best constant guess; with balanced weights that is one class as likely as another."""
     if config.class_weight == "balanced":
         return math.log(data.num_classes)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class Job:
         state: The checkpoint to go on from.
         kept: The file of that checkpoint.
         devices: Where the model trains; of several workers only the chief writes more than it needs itself.
+        save: Receives the weights of each new best epoch; None puts them into the twin and saves it as `model.keras`.
+        marks: What a checkpoint says beside the rest, such as the phase that it belongs to.
+        command: What goes on with the run, for messages.
+        watchers: Further callbacks, which see each epoch after those that judge it.
     """
 
     config: TrainConfig
@@ -52,6 +56,10 @@ class Job:
     state: State | None = None
     kept: Path | None = None
     devices: Devices = ONE_DEVICE
+    save: Callable[[list], None] | None = None
+    marks: Mapping[str, Any] = field(default_factory=dict)
+    command: str = "make train"
+    watchers: tuple[keras.callbacks.Callback, ...] = ()
 
 
 def resolved_choices(plan: Plan) -> dict[str, Any]:
@@ -70,16 +78,20 @@ def watch_for(job: Job) -> Watch:
     return Watch(
         guard=StopOnNonFinite(),
         writer=HistoryWriter(job.run.history),
-        best=BestModel(job.config.monitor, lambda weights: _save_best(job, weights)),
+        best=BestModel(job.config.monitor, job.save or (lambda weights: _save_best(job, weights))),
     )
 
 
 def restore(job: Job, watch: Watch, validation: Any) -> float:
-    """Puts a checkpoint back, all but what `fit` would reset; returns the seconds of its epochs."""
+    """Puts a checkpoint back, all but what `fit` would reset; returns the seconds of its epochs.
+
+    A state without a model is what an earlier phase left: history and best epoch go on, the model has its own start.
+    """
     if job.state is None:
         return 0.0
-    with job.devices.scope():
-        restore_model(job.model, job.state)
+    if job.state.group("model"):
+        with job.devices.scope():
+            restore_model(job.model, job.state)
     watch.writer.restore(job.state.facts["history"])
     watch.best.restore(job.state.facts["best"], job.state.group("best"))
     if job.state.step:
@@ -112,6 +124,7 @@ def callbacks_for(
     if plan.patience:
         mode = "max" if config.monitor.endswith("accuracy") else "min"
         callbacks.append(keras.callbacks.EarlyStopping(monitor=config.monitor, patience=plan.patience, mode=mode))
+    callbacks += job.watchers
     if config.snapshots and job.devices.is_chief:
         callbacks.append(Snapshots(job.run.snapshots, job.twin))
     if config.tensorboard and job.devices.is_chief:
@@ -163,7 +176,7 @@ def _state_writer(job: Job, watch: Watch, callbacks: list[keras.callbacks.Callba
             "plan": resolved_choices(job.plan),
             "config_digest": config_digest(job.config),
             "data_digest": job.data.digest,
-        }
+        } | dict(job.marks)
         if job.devices.is_chief:
             kept = write_state(job.run.checkpoint, State(epoch, step, arrays, facts), keep=kept)
 
@@ -174,8 +187,12 @@ def _save_best(job: Job, weights: list) -> None:
     """Puts the weights into the float32 twin, whatever precision trained them, and saves it."""
     if not job.devices.is_chief:
         return
-    data = job.data
     job.twin.set_weights(weights)
+    save_network(job.twin, job.run, job.data)
+
+
+def save_network(model: keras.Model, run: Run, data: Dataset) -> None:
+    """Writes `model.keras` of a run, with what a user of the model must know inside."""
     metadata = {
         "class_names": list(data.class_names),
         "positive": data.positive,
@@ -184,4 +201,4 @@ def _save_best(job: Job, weights: list) -> None:
         "settings": data.settings,
         "data_digest": data.digest,
     }
-    save_model(job.twin, job.run.model, metadata)
+    save_model(model, run.model, metadata)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from scipy.special import expit, softmax
@@ -46,12 +48,12 @@ def predict(model: keras.Model, split: Split, data: Dataset) -> AnyPredictions:
     )
 
 
-def predict_run(run: Run, data: Dataset) -> dict[str, AnyPredictions]:
-    """Predicts test and validation with the saved model and writes `predictions/`."""
+def predict_run(run: Run, data: Dataset, names: Sequence[str] = REPORTED) -> dict[str, AnyPredictions]:
+    """Predicts test and validation, or the splits named, with the saved model and writes `predictions/`."""
     model = load_model(run.model)
     run.predictions.mkdir(exist_ok=True)
     found: dict[str, AnyPredictions] = {}
-    for name in REPORTED:
+    for name in names:
         found[name] = predict(model, data.splits[name], data)
         write_predictions(run.predictions / f"{name}.csv", found[name])
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from evaluation.files import write_atomically
 from evaluation.options import ReportOptions
 from evaluation.predictions import Predictions, RegressionPredictions
 from evaluation.report import Report, ReportContext, write_report
+from evaluation.report.sections import Section, SectionsError, read_sections, write_sections
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
 from training.run import Run
@@ -69,19 +70,42 @@ def report_run(
     data: Dataset,
     found: dict[str, AnyPredictions],
     options: ReportOptions | None = None,
+    *,
+    sections: Sequence[Section] | None = None,
 ) -> Report:
-    """Writes report/ from predictions, with the run's facts, curves and images."""
+    """Writes report/ from predictions, with the run's facts, curves, images and sections.
+
+    Args:
+        run: The run.
+        config, data: Its settings and data.
+        found: Predictions by the split's name.
+        options: How the numbers are computed.
+        sections: What else the report shows; kept in the run as `sections.json`, so that a report written later has
+            it too. None: those that the run keeps.
+    """
     record = run.read_record()
+    if sections is not None:
+        write_sections(run.path, sections)
+    kept, problems = _kept_sections(run)
     verdict = record.get("verdict")
     context = ReportContext(
         details=_details(run, config, data, record),
-        notes=data.notes,
+        notes=[*data.notes, *problems],
         training_curves=run.curves.read_bytes() if run.curves.exists() else None,
         verdict=f"{verdict['kind']}: {verdict['text']}" if verdict else None,
         image_of=image_finder(data) if data.kind == "image" else None,
+        sections=kept,
     )
-    title = f"{config.model} on {config.dataset}"
+    title = f"{record.get('model', config.model)} on {config.dataset}"
     return write_report(found, run.report, title=title, context=context, options=options)
+
+
+def _kept_sections(run: Run) -> tuple[list[Section], list[str]]:
+    """The sections that the run keeps; a file that cannot be read costs the report them alone, and is said."""
+    try:
+        return read_sections(run.path), []
+    except SectionsError as error:
+        return [], [str(error)]
 
 
 def image_finder(data: Dataset) -> Callable[[str], np.ndarray | None]:
@@ -106,7 +130,8 @@ def _details(run: Run, config: TrainConfig, data: Dataset, record: dict[str, Any
     versions = record["versions"]
     return {
         "run": run.path.name,
-        "model": f"{config.model}, {resolved['parameters']:,} parameters",
+        "model": f"{record.get('model', config.model)}, {resolved['parameters']:,} parameters",
+        **record.get("details", {}),
         "data": f"{data.name}, " + ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items()),
         "data SHA-256": data.digest,
         "weights": _weights(config, record),

@@ -103,15 +103,19 @@ def refuse_other_settings(argv: Sequence[str]) -> None:
             )
 
 
-def config_digest(config: TrainConfig) -> str:
+def config_digest(config: Any) -> str:
     """SHA-256 over the settings that decide about the numbers, defaults left out: new settings change nothing."""
-    defaults = TrainConfig()
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
-        if field.name not in UNDECISIVE and getattr(config, field.name) != getattr(defaults, field.name)
+        if field.name not in UNDECISIVE and getattr(config, field.name) != _default(field)
     }
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _default(field: dataclasses.Field) -> Any:
+    """What a setting is where nobody sets it."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def resume(request: ResumeConfig) -> RunResult:

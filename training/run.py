@@ -42,6 +42,12 @@ class Run:
         return self.path / "config.yaml"
 
     @property
+    def training_settings(self) -> Path:
+        """The settings that `training` reads: `config.yaml`, or `training.yaml` beside that of another command."""
+        own = self.path / "training.yaml"
+        return own if own.is_file() else self.config
+
+    @property
     def record(self) -> Path:
         return self.path / "run.json"
 

@@ -119,8 +119,8 @@ def _folders(root: Path) -> Iterator[Path]:
     for path in _inside(root):
         if (path / "run.json").is_file():
             yield path
-        else:
-            yield from _inside(path)
+        else:  # a group holds a table of runs that stand beside it
+            yield from (folder for folder in _inside(path) if not (folder / "group.json").is_file())
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -148,7 +148,7 @@ def _read(run: Run, name: str) -> tuple[PastRun, tuple]:
         started=str(record["started"]) if "started" in record else _changed(run),
         dataset=settings.get("dataset"),
         data_digest=data.get("digest"),
-        model=settings.get("model"),
+        model=settings.get("model", settings.get("backbone")),
         epochs=len(history["epoch"]) if history else None,
         epochs_planned=resolved.get("epochs"),
         best_epoch=int(history["epoch"][best - 1]) if best else None,

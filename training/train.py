@@ -34,7 +34,7 @@ from training.tensorboard import check_installed
 
 VALIDATION_BATCH = 256
 
-__all__ = ["Job", "RunResult", "load_data", "run_job", "train"]
+__all__ = ["Job", "RunResult", "fit_job", "load_data", "run_job", "train"]
 
 
 def train(config: TrainConfig) -> RunResult:
@@ -106,11 +106,25 @@ def run_job(job: Job) -> RunResult:
     config, data, run = job.config, job.data, job.run
     write_atomically(run.config, to_yaml(_with_absolute_path(config)))
     write_splits(run, data)
-    known = {} if run.record.exists() and "versions" in run.read_record() else _beginning()
-    run.update_record(**known, **_facts(config, data, job.plan, job.model), devices=job.devices.facts, ended="running")
+    known = {} if run.record.exists() and "versions" in run.read_record() else beginning()
+    facts = data_facts(data) | _facts(config, job.plan, job.model) | {"devices": job.devices.facts}
+    run.update_record(**known, **facts, ended="running")
     if config.verbose != "silent":
         for line in describe(config, data, run, job.model, job.plan.policy, job.plan.batch_size):
             print(line, flush=True)
+    return _finish(job, *fit_job(job))
+
+
+def fit_job(job: Job) -> tuple[Watch, str]:
+    """Trains, and records in `run.json` how it ended; the caller holds the run's lock.
+
+    Returns:
+        What was seen, and how it ended: `finished`, `stopped early`, `diverged`, `interrupted` or `terminated`.
+
+    Raises:
+        DataError, ConfigError, OSError: As `train`; a note on the exception says how to resume.
+    """
+    run = job.run
     started = time.perf_counter()
     try:
         with orderly_end() as interrupt, job.devices.fitting():
@@ -119,16 +133,17 @@ def run_job(job: Job) -> RunResult:
         with contextlib.suppress(OSError):  # a full disk may be the reason itself
             run.update_record(ended="failed", error=" ".join(str(error).split())[:500])
         if any(run.checkpoint.glob("*.npz")):
-            error.add_note(f"The last good state is kept; go on with: make train RESUME={relative(run.path)}")
+            error.add_note(f"The last good state is kept; go on with: {job.command} RESUME={relative(run.path)}")
         raise
     give_memory_back()
+    ended = _how_it_ended(watch, job.plan, interrupt.ended if interrupted else None)
     run.update_record(
-        ended=_how_it_ended(watch, job.plan, interrupt.ended if interrupted else None),
+        ended=ended,
         seconds=round(before + time.perf_counter() - started, 1),
         epochs=watch.epochs,
         best_epoch=watch.best.epoch,
     )
-    return _finish(job, watch, run.read_record()["ended"])
+    return watch, ended
 
 
 def _finish(job: Job, watch: Watch, ended: str) -> RunResult:
@@ -144,7 +159,7 @@ def _finish(job: Job, watch: Watch, ended: str) -> RunResult:
     return RunResult(job.run, watch.writer.history, watch.best.epoch, nothing, None, ended, is_chief=False)
 
 
-def _beginning() -> dict[str, Any]:
+def beginning() -> dict[str, Any]:
     """What `run.json` says once, when the run begins: time, versions and hardware."""
     return {"started": datetime.now(UTC).isoformat(timespec="seconds")} | environment()
 
@@ -156,8 +171,8 @@ def _with_absolute_path(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(config, data_dir=str(Path(config.data_dir).expanduser().resolve()))
 
 
-def _facts(config: TrainConfig, data: Dataset, plan: Plan, model: keras.Model) -> dict[str, Any]:
-    """What `run.json` says of the run beside versions and hardware."""
+def data_facts(data: Dataset) -> dict[str, Any]:
+    """What `run.json` says of the data."""
     return {
         "data": {
             "digest": data.digest,
@@ -168,7 +183,13 @@ def _facts(config: TrainConfig, data: Dataset, plan: Plan, model: keras.Model) -
             "settings": data.settings,
             "notes": list(data.notes),
             "bad_files": [list(pair) for pair in data.bad_files],
-        },
+        }
+    }
+
+
+def _facts(config: TrainConfig, plan: Plan, model: keras.Model) -> dict[str, Any]:
+    """What `run.json` says of the training."""
+    return {
         "resolved": resolved_choices(plan)
         | {
             "probe_ms": plan.probe_ms,

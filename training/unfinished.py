@@ -10,19 +10,19 @@ from training.run import Run, RunError
 DONE = ("finished", "stopped early")
 
 
-def newest_unfinished(runs_dir: Path) -> Run:
-    """The run under `runs_dir/train` that was changed last and is neither complete nor at work.
+def newest_unfinished(runs_dir: Path, task: str = "train") -> Run:
+    """The run under `runs_dir/<task>` that was changed last and is neither complete nor at work.
 
     Raises:
         RunError: There is none.
     """
-    found = [Run(path) for path in (runs_dir / "train").glob("*") if (path / "config.yaml").is_file()]
+    found = [Run(path) for path in (runs_dir / task).glob("*") if (path / "config.yaml").is_file()]
     for run in sorted(found, key=_last_change, reverse=True):
         if _is_unfinished(run) and _is_free(run):
             return run
     raise RunError(
-        f"there is no unfinished run in {runs_dir / 'train'} to resume. Start one without --resume, or name one: "
-        f"--resume {runs_dir}/train/<model>-<dataset>-<NNN>."
+        f"there is no unfinished run in {runs_dir / task} to resume. Start one without --resume, or name one: "
+        f"--resume {runs_dir / task}/<model>-<dataset>-<NNN>."
     )
 
 
@@ -48,6 +48,7 @@ def _is_free(run: Run) -> bool:
 
 
 def is_reported(run: Run) -> bool:
-    """Whether predictions, report and manifest of a run are there."""
-    files = [run.report / "index.html", run.manifest, *(run.predictions / f"{name}.csv" for name in REPORTED)]
+    """Whether predictions (of all splits that the run was to report), report and manifest of a run are there."""
+    names = run.read_record().get("reported", REPORTED)
+    files = [run.report / "index.html", run.manifest, *(run.predictions / f"{name}.csv" for name in names)]
     return all(path.is_file() for path in files)

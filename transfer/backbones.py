@@ -22,6 +22,7 @@ def build_backbone(
     channels: int = 3,
     weights: str | Path | None = "imagenet",
     include_top: bool = False,
+    resized_from: tuple[int, int] | None = None,
 ) -> keras.Model:
     """Builds a backbone.
 
@@ -32,6 +33,8 @@ def build_backbone(
         weights: `imagenet` (Keras' own file, downloaded where it is absent), a file (`.weights.h5`, `.h5`, `.keras`),
             or None for random ones.
         include_top: Whether the classifier of ImageNet's 1,000 classes follows.
+        resized_from: Height and width of the images that come in, where a layer is to resize them to `image_size`;
+            None where they come in that size.
 
     Returns:
         An uncompiled model named `name`; input `(batch, height, width, channels)`, raw pixels in 0…255; output the
@@ -46,7 +49,8 @@ def build_backbone(
     if channels not in (1, 3):
         raise TransferError(f"channels must be 3 (RGB) or 1 (grey). Received: channels={channels}.")
     if weights != "imagenet":
-        return _from_file(name, shape, channels, include_top, None if weights is None else Path(weights))
+        path = None if weights is None else weight_files.check_file(Path(weights))
+        return _from_file(_graph(facts, shape, channels, include_top, resized_from=resized_from), name, path)
     own = (facts.default_size, facts.default_size)
     if include_top and shape != own:
         raise TransferError(
@@ -54,22 +58,21 @@ def build_backbone(
             f"image_size={image_size}. Leave the size out, or build without include_top."
         )
     with weight_files.imagenet(name, include_top) as source:
-        trained = _graph(facts, own, 3 if shape != own else channels, include_top, source)
+        asked = (channels, resized_from) if shape == own else (3, None)
+        trained = _graph(facts, own, asked[0], include_top, source, resized_from=asked[1])
     if shape == own:
         return _named(trained, name)
     # Keras chooses the file by the size of the input: another size takes over the weights of the entry's own
-    model = _graph(facts, shape, channels, include_top)
+    model = _graph(facts, shape, channels, include_top, resized_from=resized_from)
     model.set_weights(trained.get_weights())
     return _named(model, name)
 
 
-def _from_file(name: str, shape: tuple[int, int], channels: int, include_top: bool, path: Path | None) -> keras.Model:
+def _from_file(graph: keras.Model, name: str, path: Path | None) -> keras.Model:
     """The backbone with a file's weights, or random ones.
 
     Files of weights follow the graph that Keras builds, whole models the flat one.
     """
-    path = None if path is None else weight_files.check_file(path)
-    graph = _graph(entry(name), shape, channels, include_top)
     if path is not None and path.suffix == ".h5":
         weight_files.load_weights(graph, path, name)
     model = _named(graph, name)
@@ -79,20 +82,32 @@ def _from_file(name: str, shape: tuple[int, int], channels: int, include_top: bo
 
 
 def _graph(
-    facts: BackboneEntry, shape: tuple[int, int], channels: int, include_top: bool, weights: str | None = None
+    facts: BackboneEntry,
+    shape: tuple[int, int],
+    channels: int,
+    include_top: bool,
+    weights: str | None = None,
+    *,
+    resized_from: tuple[int, int] | None = None,
 ) -> keras.Model:
     """Input, preprocessing and Keras' network in one graph, named as Keras names it."""
-    pixels = keras.Input((*shape, channels), name="pixels")
+    pixels = keras.Input((*(resized_from or shape), channels), name="pixels")
+    images = pixels if resized_from in (None, shape) else _resized(pixels, shape)
     constructor = getattr(keras.applications, facts.constructor)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # "input_shape is not 224": meant, the graph fits every size
         return constructor(
-            input_tensor=preprocess(pixels, facts.preprocessing),
+            input_tensor=preprocess(images, facts.preprocessing),
             input_shape=(*shape, 3),
             include_top=include_top,
             weights=weights,
             **facts.arguments,
         )
+
+
+def _resized(pixels: keras.KerasTensor, shape: tuple[int, int]) -> keras.KerasTensor:
+    """Images in the size that the network takes; antialiasing matters where they get smaller."""
+    return keras.layers.Resizing(*shape, antialias=True, dtype="float32", name="resizing")(pixels)
 
 
 def _named(model: keras.Model, name: str) -> keras.Model:

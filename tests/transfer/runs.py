@@ -1,0 +1,52 @@
+"""Small transfer runs for tests: brightness classes, a network with random weights at its smallest size."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.training.commands import short_report
+from training.run import Run
+from transfer.config import TransferConfig
+
+
+def blobs(folder: Path, count: int = 24) -> Path:
+    """Grey images of 8×8 in three classes that brightness tells apart, in an .npz file."""
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(3), count)
+    images = (random.integers(0, 60, (3 * count, 8, 8, 1)) + (labels * 80)[:, None, None, None]).astype(np.uint8)
+    np.savez(folder / "blobs.npz", x_train=images, y_train=labels, class_names=["dark", "grey", "light"])
+    return folder / "blobs.npz"
+
+
+def config_for(folder: Path, **changes: Any) -> TransferConfig:
+    """Settings of a run that takes a moment."""
+    settings: dict[str, Any] = {
+        "backbone": "mobilenet_0.25_128",
+        "weights": "none",
+        "dataset": "npz",
+        "data_dir": str(folder / "blobs.npz"),
+        "image_size": 32,
+        "case": "1",
+        "batch_size": 16,
+        "precision": "float32",
+        "tsne": False,
+        "runs_dir": str(folder / "runs"),
+        "verbose": "silent",
+    }
+    return TransferConfig(**settings | changes)
+
+
+def quick_report(patch: Any) -> None:
+    """Replaces the report by one that takes no time."""
+    patch.setattr("transfer.outcome.report_run", lambda run, *_, **__: short_report(run))
+    patch.setattr("transfer.outcome.sections_of", lambda *_, **__: [])
+
+
+def rows(run: Run) -> list[dict[str, str]]:
+    """`history.csv` without what a clock decides."""
+    with open(run.history, newline="") as file:
+        return [{name: row[name] for name in row if name != "seconds"} for row in csv.DictReader(file)]
