@@ -1,0 +1,254 @@
+"""A whole search in one process, with tiny models: scores, files, errors, and the test split that stays untouched."""
+
+import csv
+import dataclasses
+import json
+import warnings
+
+import numpy as np
+import pytest
+import yaml
+
+from training.checks import ConfigError
+from training.config import from_yaml
+from training.datasets.dataset import Split
+from training.resume import AlreadyFinished
+from training.run import RunError
+from training.tuning import conclude as concluding
+from training.tuning import runner, search, session
+from training.tuning.config import TuneConfig
+from training.tuning.resume import ResumeTuneConfig
+from training.tuning.snapshots import Snapshots
+
+SPACE = "learning_rate: [0.01, 0.1]\nl2: [0.0, 0.001]\n"
+
+
+class Counted:
+    """A split that counts how often its examples or targets are asked for; its size and its names are free."""
+
+    def __init__(self, split: Split) -> None:
+        self.split, self.reads = split, 0
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getattr__(self, name: str):
+        self.reads += name in ("x", "y")
+        return getattr(self.split, name)
+
+
+@pytest.fixture
+def config(tmp_path) -> TuneConfig:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    return TuneConfig(
+        model="logistic_regression",
+        dataset="breast_cancer",
+        space=str(tmp_path / "space.yaml"),
+        algorithm="grid",
+        epochs=2,
+        batch_size=128,
+        final_seeds=0,
+        runs_dir=str(tmp_path / "runs"),
+        verbose="silent",
+        deterministic=True,
+    )
+
+
+def table(run) -> list[dict]:
+    with open(run.path / "trials.csv", newline="") as file:
+        return [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
+
+
+def quick(monkeypatch, score=lambda config: config.learning_rate):
+    """Replaces a training by a number of its settings, for tests of what surrounds it."""
+
+    class Network:
+        count_params = staticmethod(lambda: 7)
+
+    def train_once(config, data, **others):
+        return runner.Score(score(config), (score(config),), Network())
+
+    monkeypatch.setattr(runner, "train_once", train_once)
+    monkeypatch.setattr(concluding, "train_once", train_once)
+    monkeypatch.setattr(search, "save_network", lambda *others: None)
+
+
+def test_a_grid_is_searched_and_its_files_tell_what_happened(config, capsys):
+    result = session.tune(dataclasses.replace(config, verbose="line", keep=2))
+    rows = table(result.run)
+    assert [(row["learning_rate"], row["l2"]) for row in rows] == [
+        ("0.01", "0.0"),
+        ("0.01", "0.001"),
+        ("0.1", "0.0"),
+        ("0.1", "0.001"),
+    ]
+    assert result.why == "exhausted" and {row["status"] for row in rows} == {"completed"}
+    assert {row["parameters"] for row in rows} == {"31"} and {row["epochs"] for row in rows} == {"2"}
+    kept = {path.parent.name for path in (result.run.path / "checkpoints").glob("*/model.keras")}
+    best = sorted(rows, key=lambda row: (-float(row["score"]), int(row["number"])))[:2]
+    assert kept == {f"trial-{int(row['number']):04d}" for row in best}
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == (
+        "grid search over 2 hyperparameters of logistic_regression on breast_cancer: 4 trials, 2 epochs each"
+    )
+    assert shown[2].startswith("trial 1 of 4: 0.") and "4 trials, the space holds no further point" in shown[6]
+    assert from_yaml(result.run.path / "best.yaml").learning_rate == float(best[0]["learning_rate"])
+    assert not list(result.run.path.rglob("*.tmp")) and result.run.read_record()["ended"] == "finished"
+    assert set(json.loads(result.run.manifest.read_text())) >= {"trials.csv", "best.yaml", "search.json", "space.yaml"}
+
+
+def test_a_trial_scores_what_the_training_of_its_settings_scores(config):
+    from training.train import train
+
+    result = session.tune(dataclasses.replace(config, max_trials=1))
+    row = table(result.run)[0]
+    alone = from_yaml(result.run.path / "best.yaml", seed=int(row["seed"]))
+    history = train(alone).history
+    assert float(row["score"]) == history["val_accuracy"][int(np.argmin(history["val_loss"]))]
+
+
+def test_the_same_seed_gives_the_same_table_and_another_seed_another(config, tmp_path, monkeypatch):
+    quick(monkeypatch)
+    (tmp_path / "space.yaml").write_text("learning_rate: {low: 0.001, high: 0.1, sampling: log}\n")
+    tables = [
+        table(session.tune(dataclasses.replace(config, algorithm="random", max_trials=5, seed=seed)).run)
+        for seed in (0, 0, 3)
+    ]
+    assert tables[0] == tables[1] and len(tables[0]) == 5
+    assert not {row["learning_rate"] for row in tables[0]} & {row["learning_rate"] for row in tables[2]}
+
+
+def test_the_test_split_is_read_by_the_final_report_only(config, monkeypatch):
+    load, reads = search.load_data, []
+
+    def counted(settings):
+        data = load(settings)
+        reads.append(Counted(data.test))
+        return dataclasses.replace(data, test=reads[0])
+
+    monkeypatch.setattr(search, "load_data", counted)
+    before: list[int] = []
+    tested = concluding._tested
+    monkeypatch.setattr(concluding, "_tested", lambda *given: before.append(reads[0].reads) or tested(*given))
+    result = session.tune(dataclasses.replace(config, max_trials=2, final_seeds=2, finalists=1))
+    assert len(reads) == 1 and before == [0] and reads[0].reads > 0
+    final = result.conclusion.result
+    assert final.path.parent.name == "train" and (final.report / "report.json").is_file()
+    written = json.loads((result.run.path / "conclusion.json").read_text())
+    assert [one["name"] for one in written["candidates"]] == ["default", written["winner"]]
+    assert [len(one["values"]) for one in written["candidates"]] == [2, 2]
+
+
+def test_a_bad_point_is_recorded_and_the_search_goes_on(config, tmp_path):
+    (tmp_path / "space.yaml").write_text(
+        "optimizer: [adam, sgd]\nmomentum: [0.0, 0.9]\nlearning_rate: [0.01, 1.0e+39]\n"
+    )
+    result = session.tune(config)
+    rows = table(result.run)
+    status = {(row["optimizer"], row["momentum"], row["learning_rate"]): (row["status"], row["reason"]) for row in rows}
+    assert len(status) == 8 and status["adam", "0.0", "0.01"] == ("completed", "")
+    assert status["adam", "0.9", "0.01"] == (
+        "failed",
+        "momentum belongs to sgd and rmsprop. Received: optimizer=adam, momentum=0.9.",
+    )
+    assert status["sgd", "0.9", "1e+39"][1].startswith("the loss became NaN or infinite in epoch 1")
+
+
+def test_an_error_of_the_program_stops_the_search_at_once(config, monkeypatch):
+    def broken(settings):
+        raise TypeError("our own mistake")
+
+    quick(monkeypatch, broken)
+    with pytest.raises(TypeError, match="our own mistake") as caught:
+        session.tune(config)
+    assert "make tune RESUME=" in caught.value.__notes__[0]
+
+
+def test_a_space_where_nothing_works_ends_with_the_reason(config, monkeypatch):
+    def broken(settings):
+        raise ConfigError("the layers do not fit.")
+
+    quick(monkeypatch, broken)
+    with pytest.raises(ConfigError, match="no trial could be trained. the layers do not fit."):
+        session.tune(config)
+
+
+def test_several_seeds_give_a_spread_and_folds_leave_validation_alone(config):
+    result = session.tune(dataclasses.replace(config, max_trials=1, seeds=2))
+    assert table(result.run)[0]["n"] == "2" and float(table(result.run)[0]["spread"]) >= 0
+    data = search.load_data(config.training)
+    parts = runner.folds_of(data, 3, seed=0)
+    judged = np.concatenate([part.validation.ids for part in parts])
+    assert sorted(judged) == sorted(data.train.ids) and len(parts) == 3
+    for part in parts:
+        assert not set(part.train.ids) & set(part.validation.ids)
+        assert abs(np.mean(part.validation.y) - np.mean(data.train.y)) < 0.02
+    with pytest.raises(ConfigError, match="folds=400 do not fit the training split"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        runner.folds_of(data, 400, seed=0)
+
+
+def test_a_search_goes_on_with_more_trials_and_nothing_else_changed(config, monkeypatch, capsys):
+    quick(monkeypatch)
+    first = session.tune(dataclasses.replace(config, max_trials=2))
+    with pytest.raises(AlreadyFinished, match="is complete: 2 trials, all trials are done"):
+        session.go_on(ResumeTuneConfig(str(first.run.path)))
+    with pytest.raises(RunError, match="has begun 2 trials already. Expected at least as many. Received: max_trials=1"):
+        session.go_on(ResumeTuneConfig(str(first.run.path), max_trials=1))
+    again = session.go_on(ResumeTuneConfig(str(first.run.path), max_trials=4))
+    whole = session.tune(config)
+    assert table(again.run) == table(whole.run)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("config.yaml", "epochs: 2", "epochs: 3", "config.yaml was changed: epochs is 3, and the trials .* had 2"),
+        ("config.yaml", "split_seed: 0", "split_seed: 5", "config.yaml was changed: split_seed is 5"),
+        ("space.yaml", "0.1", "0.2", "the space of .* was changed since its trials were drawn from it"),
+    ],
+)
+def test_a_changed_search_is_refused(config, monkeypatch, file, old, new, message):
+    quick(monkeypatch)
+    run = session.tune(dataclasses.replace(config, max_trials=2)).run
+    path = run.path / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(RunError, match=message):
+        session.go_on(ResumeTuneConfig(str(run.path), max_trials=4))
+
+
+def test_other_data_is_refused(config, monkeypatch):
+    quick(monkeypatch)
+    run = session.tune(dataclasses.replace(config, max_trials=2)).run
+    load = session.load_data
+    monkeypatch.setattr(session, "load_data", lambda settings: dataclasses.replace(load(settings), digest="0" * 64))
+    with pytest.raises(RunError, match="the data is not what logistic_regression-breast_cancer-001 was"):
+        session.go_on(ResumeTuneConfig(str(run.path), max_trials=4))
+
+
+def test_a_full_disk_ends_the_search_and_loses_no_finished_trial(config, monkeypatch):
+    quick(monkeypatch)
+    write, count = Snapshots.write, []
+
+    def full(self, state):
+        count.append(1)
+        if len(count) == 5:
+            raise OSError(28, "No space left on device", "search.json")
+        write(self, state)
+
+    monkeypatch.setattr(Snapshots, "write", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        session.tune(config)
+    path = caught.value.__notes__[0].split("RESUME=")[1]
+    monkeypatch.undo()
+    quick(monkeypatch)
+    assert len(table(session.go_on(ResumeTuneConfig(path)).run)) == 4
+
+
+def test_the_space_of_a_model_is_written_in_words(config, monkeypatch):
+    quick(monkeypatch)
+    result = session.tune(dataclasses.replace(config, space=None, algorithm="random", max_trials=1))
+    written = yaml.safe_load((result.run.path / "space.yaml").read_text())
+    assert written["momentum"] == {"values": [0.0, 0.5, 0.9], "default": 0.0, "when": {"optimizer": ["sgd", "rmsprop"]}}
+    assert written["learning_rate"]["low"] == 1e-4 and written["learning_rate"]["sampling"] == "log"

@@ -1,0 +1,160 @@
+"""Every space offers only what its factory and a training accept; the ready grids hold what they say."""
+
+import re
+
+import keras_tuner
+import numpy as np
+import pytest
+import yaml
+
+import models
+from models.catalog import CATALOG
+from tests.conftest import ROOT
+from training.checks import ConfigError
+from training.config import TrainConfig
+from training.tuning.points import TUNABLE, check_objective, setting
+from training.tuning.spacefile import read_space
+from training.tuning.spaces import SPACES
+
+DATASETS = {"logistic_regression": "breast_cancer", "linear_regression": "diabetes", "mlp_regressor": "diabetes"}
+FILES = sorted((ROOT / "configs/spaces").glob("*.yaml"))
+PINNED = {
+    "gap_cnn": {
+        "first_filters": [16, 8, 32],
+        "blocks": [2, 3],
+        "activation": ["relu", "elu", "gelu", "silu"],
+        "kernel_initializer": ["glorot_uniform", "he_normal", "he_uniform", "lecun_normal"],
+        "l2": [0.0, 1e-5, 1e-4, 1e-3],
+        "kernel_size": [3, 2, 5],
+        "optimizer": ["adam", "adamw", "sgd", "rmsprop"],
+        "sgd_learning_rate": (1e-3, 0.3, "log"),
+        "learning_rate": (1e-4, 1e-2, "log"),
+        "momentum": [0.0, 0.5, 0.9],
+        "batch_size": [32, 64, 128, 256],
+        "weight_decay": [0.0, 1e-4, 1e-3, 1e-2],
+        "label_smoothing": [0.0, 0.05, 0.1],
+        "shift": [0.0, 0.05, 0.1],
+        "flip": ["none", "horizontal"],
+        "rotation": [0.0, 10.0],
+    }
+}
+
+
+def drawn(space, seed: int) -> dict:
+    """The settings of a random point."""
+    hp = keras_tuner.HyperParameters()
+    for _ in range(3):  # conditions become active one after another
+        space(hp)
+        for number, one in enumerate(hp.space):
+            hp.values[one.name] = one.random_sample(seed * 100 + number)
+    return space(hp)
+
+
+def test_every_factory_that_a_gradient_trains_has_a_space():
+    assert set(SPACES) == {name for name, entry in CATALOG.items() if entry.gradient}
+
+
+@pytest.mark.parametrize("model", SPACES)
+def test_every_point_is_accepted_by_the_factory_and_the_training(model):
+    base = TrainConfig(model=model, dataset=DATASETS.get(model, "digits"))
+    for seed in range(30):
+        config = setting(base, drawn(SPACES[model], seed))
+        models.check_hyperparameters(model, config.hyperparameters)
+
+
+@pytest.mark.parametrize("model", SPACES)
+def test_a_point_of_the_space_can_be_built(model):
+    entry = CATALOG[model]
+    shape, classes = ((30,), 2) if DATASETS.get(model) else ((32, 32, 3), 10)
+    config = setting(TrainConfig(model=model, dataset=DATASETS.get(model, "digits")), drawn(SPACES[model], 1))
+    network = models.build(model, shape, 0 if entry.task == "regression" else classes, **config.hyperparameters)
+    assert network(np.zeros((1, *shape), np.float32)).shape[0] == 1
+
+
+@pytest.mark.parametrize("model", PINNED)
+def test_the_space_is_as_documented(model):
+    hp = keras_tuner.HyperParameters()
+    SPACES[model](hp)
+    found = {
+        one.name: (one.min_value, one.max_value, one.sampling) if one.name.endswith("rate") else list(one.values)
+        for one in hp.space
+    }
+    assert found == PINNED[model]
+
+
+def test_settings_of_a_training_and_keywords_of_factories_share_no_name():
+    keywords = {name for model in CATALOG for name in models.accepted_hyperparameters(model)}
+    assert not keywords & set(TrainConfig.__dataclass_fields__)
+    assert set(TUNABLE) <= set(TrainConfig.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_ready_grid_has_as_many_points_as_its_comment_says(path):
+    text = path.read_text()
+    fitting = [name for name in SPACES if set(yaml.safe_load(text)) <= {*TUNABLE, *keywords(name)}]
+    assert fitting
+    hp = keras_tuner.HyperParameters()
+    read_space(path, keywords(fitting[0]))(hp)
+    assert int(re.search(r"\((\d+) points\)", text)[1]) == np.prod([len(one.values) for one in hp.space])
+
+
+def keywords(model: str) -> list[str]:
+    return models.accepted_hyperparameters(model)
+
+
+def test_a_file_gives_lists_conditions_and_fixed_values(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text("filters: [[4], [4, 8]]\noptimizer: [adam, sgd]\nl2: 0.01\nema: [null, 0.9]\n")
+    with open(path, "a") as file:
+        file.write("momentum: {values: [0, 0.9], when: {optimizer: sgd}}\nepochs: {low: 2, high: 8, step: 2}\n")
+    space = read_space(path, keywords("gap_cnn"))
+    points = [drawn(space, seed) for seed in range(40)]
+    assert {tuple(point["filters"]) for point in points} == {(4,), (4, 8)}
+    assert all(("momentum" in point) == (point["optimizer"] == "sgd") for point in points)
+    assert {point["ema"] for point in points} == {None, 0.9} and {point["l2"] for point in points} == {0.01}
+    assert {point["epochs"] for point in points} == {2, 4, 6, 8}
+
+
+def test_a_file_that_was_written_out_gives_the_same_space(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text("units: [[8], [16, 8]]\nlearning_rate: {low: 0.001, high: 0.1, sampling: log, default: 0.01}\n")
+    space = read_space(path, keywords("mlp_classifier"))
+    path.write_text(yaml.safe_dump(space.described(), sort_keys=False))
+    assert read_space(path, keywords("mlp_classifier")) == space
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("learnig_rate: [1]", "learnig_rate: neither .* takes it. Did you mean learning_rate?"),
+        ("units: [[8]]", "units: neither the factory nor a training takes it."),
+        ("batch_size: []", "batch_size: values must be a list with at least one value."),
+        ("batch_size: [32, 32]", "batch_size: values must differ. Received: [32, 32]."),
+        ("batch_size: {low: 8, high: 4}", "low must be below high. Received: low=8, high=4."),
+        ("learning_rate: {low: 0, high: 1, sampling: log}", "sampling log needs a low above 0. Received: low=0."),
+        ("l2: {low: a, high: 1}", "low and high must be numbers."),
+        ("l2: {lo: 0, high: 1}", "expected some of values, low, high, step, sampling, default, when. Received: lo."),
+        ("l2: {low: 0, high: 1, default: 2}", "default must lie in the range. Received: 2."),
+        ("momentum: {values: [0.9], when: {optimizer: sgd}}", "when names optimizer, which does not stand above it."),
+        (
+            "optimizer: [adam]\nmomentum: {values: [0.9], when: {optimizer: [sgd]}}",
+            "when can never hold: optimizer is one of ['adam']. Received: ['sgd'].",
+        ),
+        ("[1, 2]", "must hold one range a line"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_an_impossible_space_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "space.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_space(path, keywords("gap_cnn"))
+    shown = str(caught.value)
+    assert re.search(message if ".*" in message else re.escape(message), shown) and "\n" not in shown
+    assert str(path) in shown
+
+
+def test_a_loss_that_the_space_changes_cannot_rank():
+    with pytest.raises(ConfigError, match="val_loss cannot rank these trials: l2 is part of the loss"):
+        check_objective("val_loss", ["optimizer", "l2"])
+    check_objective("val_accuracy", ["l2"])

@@ -1,0 +1,1 @@
+"""Hyperparameter search: keras-tuner's tuners and oracles, made dependable. `training.tune` is the command."""

@@ -1,0 +1,186 @@
+"""keras-tuner's four oracles, whose whole state is one snapshot per event: a killed search proposes what it would have.
+
+What stock oracles lose between two processes: the grid's place (the search ends at once), the random state of Bayesian
+optimisation, and a trial that ended a moment ago. They take seed 0 for none, and repeat points in small spaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine import trial as trials_of
+from keras_tuner.oracles import (
+    BayesianOptimizationOracle,
+    GridSearchOracle,
+    HyperbandOracle,
+    RandomSearchOracle,
+)
+
+from training.tuning.points import derived_seed
+
+COLLISIONS = 1000  # draws of points that were tried before, until a space counts as exhausted; stock: 20
+FAILURES = 10  # in a row, after which a search has no point
+ENDLESS = 10**9
+SCORE, CURVE = "score", "curve"
+SPENT = "the time is over"
+HOPELESS = f"{FAILURES} trials in a row failed"
+
+
+class Dependable(keras_tuner.Oracle):
+    """What the four have in common; a mixin before one of keras-tuner's classes.
+
+    Attributes:
+        keep: Receives the whole state after each event of a trial; JSON.
+        spent: Whether the time for new trials is over.
+        ended: Why no further trial was proposed; None while there are some.
+    """
+
+    ongoing_trials: dict[str, trials_of.Trial]
+    keep: Callable[[dict[str, Any]], None] | None = None
+    spent: Callable[[], bool] | None = None
+    ended: str | None = None
+
+    def save(self) -> None:
+        """Nothing: keras-tuner saves in the middle of an event, `_keep` at its end."""
+
+    def _save_trial(self, trial: trials_of.Trial) -> None:
+        """Nothing: trials stand in the snapshot."""
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id: str) -> trials_of.Trial:
+        trial = super().create_trial(tuner_id)
+        if trial.status == trials_of.TrialStatus.RUNNING:
+            self._keep()
+        return trial
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial: trials_of.Trial) -> None:
+        super().end_trial(trial)
+        self._keep()
+
+    def _keep(self) -> None:
+        if self.keep is not None:
+            self.keep(self.get_state())
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The next point, unless time or patience is over."""
+        self.ended = self._reason_to_end()
+        if self.ended:
+            status = trials_of.TrialStatus.IDLE if self.ongoing_trials else trials_of.TrialStatus.STOPPED
+            return {"status": status, "values": None}
+        found = super().populate_space(trial_id)
+        if found.get("values"):
+            found["values"] = {name: _plain(value) for name, value in found["values"].items()}
+        return found
+
+    def _reason_to_end(self) -> str | None:
+        last = [self.trials[name].status for name in self.end_order[-FAILURES:]]
+        if len(last) == FAILURES and set(last) == {trials_of.TrialStatus.FAILED}:
+            return HOPELESS
+        return SPENT if self.spent is not None and self.spent() else None
+
+    def score_trial(self, trial: trials_of.Trial) -> None:
+        trial.score = trial.metrics.get_last_value(SCORE)
+
+    def get_state(self) -> dict[str, Any]:
+        return super().get_state() | {"trials": [trial.get_state() for trial in self.trials.values()]}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes a snapshot over; trials that ran when it was taken begin again."""
+        restored = (trials_of.Trial.from_state(one) for one in state["trials"])
+        self.trials = {trial.trial_id: trial for trial in restored}
+        super().set_state(state)
+        for trial in self.ongoing_trials.values():
+            trial.metrics = type(trial.metrics)()
+            self._retry_queue.append(trial.trial_id)
+        self.ongoing_trials = {}
+
+
+class Grid(Dependable, GridSearchOracle):
+    """All points, the defaults first. The stock oracle forgets its place: a reloaded search would end at once."""
+
+    def get_state(self) -> dict[str, Any]:
+        order = self._ordered_ids
+        return super().get_state() | {
+            "ids": order._memory,
+            "next": [[key, value] for key, value in order._next_index.items() if value is not None],
+            "last": order._last_index,
+            "populate_next": self._populate_next,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        order = self._ordered_ids
+        order._memory = list(state["ids"])
+        order._data_to_index = {name: index for index, name in enumerate(order._memory)}
+        order._next_index.clear()
+        order._next_index.update(dict(state["next"]))
+        order._last_index = state["last"]
+        self._populate_next = list(state["populate_next"])
+
+
+class Random(Dependable, RandomSearchOracle):
+    """Random points, none twice."""
+
+
+class Bayesian(Dependable, BayesianOptimizationOracle):
+    """A Gaussian process over the trials; a point that was tried before gives way to a random one."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        found = super().populate_space(trial_id)
+        if found.get("values") and self._duplicate(found["values"]):
+            return self._random_populate_space()
+        return found
+
+    def get_state(self) -> dict[str, Any]:
+        kind, keys, *rest = self._random_state.get_state()
+        return super().get_state() | {"random_state": [kind, keys.tolist(), *rest]}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        self._random_state.set_state(tuple(state["random_state"]))
+
+
+class Hyperband(Dependable, HyperbandOracle):
+    """Many trials of few epochs, the best of which are trained with more."""
+
+
+KINDS = {"grid": Grid, "random": Random, "bayesian": Bayesian, "hyperband": Hyperband}
+
+
+def new_oracle(algorithm: str, *, direction: str, max_trials: int | None, seed: int, max_epochs: int) -> Dependable:
+    """An oracle that has proposed nothing yet.
+
+    Args:
+        algorithm: `grid`, `random`, `bayesian` or `hyperband`.
+        direction: `max` or `min`, of the score.
+        max_trials: Trials at most; None for no limit.
+        seed: Of the proposals; 0 is a seed like any other.
+        max_epochs: hyperband: epochs of its longest trials.
+    """
+    settings: dict[str, Any] = {
+        "objective": keras_tuner.Objective(SCORE, direction),
+        "seed": derived_seed(seed, "oracle"),
+        "max_consecutive_failed_trials": ENDLESS,
+    }
+    if algorithm == "hyperband":
+        settings |= {"max_epochs": max_epochs, "hyperband_iterations": ENDLESS}
+    oracle = KINDS[algorithm](**settings)
+    oracle.max_trials = max_trials
+    oracle._max_collisions = COLLISIONS
+    oracle.verbose = 0
+    return oracle
+
+
+def curve_of(trial: trials_of.Trial) -> list[float]:
+    """The best objective after each epoch of a trial's first training."""
+    if not trial.metrics.exists(CURVE):
+        return []
+    return [float(point.value[0]) for point in trial.metrics.get_history(CURVE)]
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's, which JSON takes and which hash alike."""
+    return value.item() if hasattr(value, "item") else value
