@@ -108,10 +108,10 @@ def section_from(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> PageSe
         if hashlib.sha256(content).hexdigest() != one["sha256"]:
             raise ValueError(f"{one['file']} is not the picture that was written")
         figures.append(PageFigure(one["title"], one["alt"], content, one["kind"]))
-    tables = [Table(**one) for one in entry["tables"]]
+    tables = tuple(Table(**one) for one in entry["tables"])
     texts = {name: str(entry[name]) for name in ("name", "title", "reading", "limits", "absent")}
     return PageSection(
-        **texts, findings=entry["findings"], figures=figures, tables=tables, numbers=dict(entry["numbers"])
+        **texts, findings=tuple(entry["findings"]), figures=figures, tables=tables, numbers=dict(entry["numbers"])
     )
 
 
