@@ -9,7 +9,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from training import precision
 from training.augmentation import Augmentation
@@ -93,8 +92,6 @@ def train_case(work: Work, state: State | None = None, kept: Path | None = None)
     Raises:
         DataError, ConfigError, OSError: As `training.train.fit_job`.
     """
-    if work.config.deterministic:
-        tf.config.experimental.enable_op_determinism()
     network = case_network(work.source, work.case, work.config)
     keep_freed_memory()
     first = int(state.facts["phase"]) if state else 0

@@ -180,8 +180,6 @@ def _check_same(run: Run, config: TransferConfig, source: Source, state: State |
         "weights": record.get("transfer", {}).get("weights_digest"),
     }
     for what, expected in known.items():
-        if config.weights == "none" and what == "weights":
-            continue
         if expected not in (None, found[what]):
             raise RunError(
                 f"the {what} of {run.path.name} changed: SHA-256 {found[what][:12]}… where the run has "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from training import datasets
 from training.checks import ConfigError
@@ -158,12 +159,15 @@ def load_source(config: TransferConfig) -> Source:
         TransferError: The weights are absent, torn or another network's.
         ConfigError: The data holds no images, or they do not fit.
     """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     data = datasets.load(training_config(config), task="classification", progress=config.verbose != "silent")
     if data.kind != "image":
         raise ConfigError(f"transfer needs images; {config.data_dir or config.dataset} holds a table of numbers.")
     if config.images_per_class is not None:
         data = some_per_class(data, config.images_per_class, seed=config.split_seed)
     keras.utils.set_random_seed(config.seed + 1)  # where all weights are random: others than those of a case
+    keras.utils.set_random_seed(config.seed)  # without weights of its own a network starts from the same random ones
     with errors_in_words():
         return Source(config, data, backbone_for(config, data, weights=config.weights_source))
 

@@ -19,7 +19,6 @@ from evaluation.explain.sanity import RandomisationCheck
 from evaluation.plots.style import (
     COLOURS,
     GREY,
-    HALF_WIDTH,
     LINE_STYLES,
     MARKERS,
     figure_of,
@@ -73,7 +72,7 @@ def plot_fidelity_curves(curves: Mapping[str, Curves], *, ax: Axes | None = None
     Returns:
         What was drawn.
     """
-    ax = new_axes(ax, 3.8)
+    ax = new_axes(ax, 3.2 + 0.21 * len(curves))  # a line of the legend for each
     lines, labels = {}, []
     for name, style in _styles(list(curves)).items():
         one = curves[name]
@@ -98,7 +97,7 @@ def plot_randomisation(checks: Mapping[str, RandomisationCheck], *, ax: Axes | N
     Returns:
         What was drawn.
     """
-    ax = new_axes(ax, 3.8)
+    ax = new_axes(ax, 3.6 + 0.1 * len(checks))
     first = next(iter(checks.values()))
     places = np.arange(len(first.layers))
     lines = {}
@@ -129,17 +128,17 @@ def plot_agreement(agreement: Agreement, *, ax: Axes | None = None) -> Agreement
         What was drawn.
     """
     count = len(agreement.methods)
-    ax = new_axes(ax, 1.4 + 0.42 * count, HALF_WIDTH)
-    image = ax.imshow(agreement.correlation, cmap="PuOr_r", vmin=-1, vmax=1)
+    ax = new_axes(ax, 1.2 + 0.42 * count, 3.2 + 0.55 * count)
+    image = ax.imshow(agreement.correlation, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto")
     for row, column in np.ndindex(count, count):
         value = agreement.correlation[row, column]
-        text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+        text = "–" if np.isnan(value) else f"{round(float(value), 2) + 0.0:.2f}".replace("-", "−")  # no −0.00
         ax.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if abs(value) > 0.6 else "black")
     names = [_label(name) for name in agreement.methods]
     ax.set_xticks(range(count), names, rotation=35, ha="right")
     ax.set_yticks(range(count), names)
     ax.spines[:].set_visible(False)
-    figure_of(ax).colorbar(image, ax=ax, shrink=0.8, label="Rank correlation")
+    figure_of(ax).colorbar(image, ax=ax, label="Rank correlation")
     return AgreementDisplay(image, ax, figure_of(ax))
 
 

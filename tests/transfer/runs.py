@@ -6,10 +6,12 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tests.training.commands import short_report
 from training.run import Run
+from transfer.backbones import build_backbone
 from transfer.config import TransferConfig
 
 
@@ -22,11 +24,27 @@ def blobs(folder: Path, count: int = 24) -> Path:
     return folder / "blobs.npz"
 
 
+def lively_weights(folder: Path) -> Path:
+    """The tiny network with kernels that keep the size of what they see (He et al. 2015): random ones of Keras fade."""
+    keras.utils.set_random_seed(0)
+    network, random = build_backbone("mobilenet_0.25_128", image_size=32, weights=None), np.random.default_rng(0)
+    for layer in network.layers:
+        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization):
+            (kernel,) = layer.get_weights()
+            inputs = (
+                kernel[..., 0].size if not isinstance(layer, keras.layers.DepthwiseConv2D) else kernel[..., 0, 0].size
+            )
+            layer.set_weights([random.normal(0, (2 / inputs) ** 0.5, kernel.shape)])
+    network.save(folder / "lively.keras")
+    return folder / "lively.keras"
+
+
 def config_for(folder: Path, **changes: Any) -> TransferConfig:
-    """Settings of a run that takes a moment."""
+    """Settings of a run that takes a moment; with the weights of `lively_weights` where the folder has them."""
+    lively = folder / "lively.keras"
     settings: dict[str, Any] = {
         "backbone": "mobilenet_0.25_128",
-        "weights": "none",
+        "weights": str(lively) if lively.is_file() else "none",
         "dataset": "npz",
         "data_dir": str(folder / "blobs.npz"),
         "image_size": 32,

@@ -50,7 +50,7 @@ class TuneConfig(TrainConfig):
     stop_hopeless: bool = True
     keep: int = 3
     finalists: int = 2
-    final_seeds: int = 5
+    final_seeds: int = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()

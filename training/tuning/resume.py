@@ -75,7 +75,7 @@ def settings_for(run: Run, request: ResumeTuneConfig) -> TuneConfig:
     config = read_settings(run.config, **request.changes)
     record = run.read_record() if run.record.exists() else {}
     longer = request.max_trials is not None or request.time is not None
-    if record.get("ended") == "finished" and not longer:
+    if record.get("ended") == "finished" and run.manifest.is_file() and not longer:
         raise AlreadyFinished(
             f"{run.path} is complete: {record.get('trials')} trials, {record.get('why')}. "
             f"For more trials: make tune RESUME={run.path} MAX_TRIALS=…"

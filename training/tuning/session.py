@@ -83,6 +83,7 @@ def go_on(request: resuming.ResumeTuneConfig) -> TuneResult:
 def _restored(run: Run, config: TuneConfig) -> Search:
     """The search as its snapshot has it, once everything that must be the same is."""
     run.remove_leftovers()
+    run.manifest.unlink(missing_ok=True)  # written last, it marks a search that is complete
     state, torn = Snapshots(run.path).read()
     space = searching.space_of(config, run.path)
     oracle = searching.new_oracle_for(config, space)

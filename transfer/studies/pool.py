@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -102,6 +103,7 @@ def processes(count: int) -> Iterator[Executor]:
 
 def _start(log_level: str | None) -> None:
     """What a process does before its first job; TensorFlow reads the variables when it is imported."""
+    end_with_parent()
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     if log_level is None:
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # inherited, and not what the user asked for
@@ -111,3 +113,15 @@ def _start(log_level: str | None) -> None:
     from training.cpu import keep_freed_memory
 
     keep_freed_memory()
+
+
+def end_with_parent() -> None:
+    """Makes this process end when the one that started it is gone, killed perhaps: a pool's would wait for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end with parent").start()

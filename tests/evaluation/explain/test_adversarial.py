@@ -118,18 +118,18 @@ def test_attacks_equal_those_of_the_adversarial_robustness_toolbox(kind, toolbox
 
 
 def test_accuracy_against_epsilon_starts_at_the_models_own_and_falls():
-    tapped = cases.tapped("cifar_cnn")
+    tapped = tap(two_classes(0.01)[0])
     images = cases.images_for(tapped.model, 6)
     predicted = np.asarray(tapped.model(images)).argmax(1)
-    y = np.where(np.arange(6) < 4, predicted, (predicted + 1) % 4)  # two are wrong from the start
+    y = np.where(np.arange(6) < 4, predicted, 1 - predicted)  # two are wrong from the start
     for attack in ("fgsm", "pgd"):
         found = accuracy_under_attack(tapped, images, y, [90, 0, 2], attack=attack, settings=PgdSettings(5))
         assert found.epsilons.tolist() == [0, 2, 90]
         assert found.accuracy[0] == proportion(4, 6)
-        assert found.accuracy[2].value < found.accuracy[0].value
+        assert found.accuracy[2] == proportion(0, 6)
         if attack == "pgd":
             assert np.all(np.diff(found.right.astype(int), axis=0) <= 0)
-    assert tapped.traces <= 8
+    assert tapped.traces == 2  # the gradient and the prediction
 
 
 def test_examples_tell_label_and_probability_before_and_after():

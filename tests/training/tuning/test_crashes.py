@@ -47,41 +47,48 @@ def result_of(folder, number: int) -> dict:
     return {"rows": rows, "oracle": oracle, "weights": weights}
 
 
-def search_with_kills(commands: Commands, number: int, kills) -> int:
-    """Searches, dying by each of `kills` in turn, then goes on to the end; returns how often it died."""
+def search_with_kills(commands: Commands, kills) -> tuple[int, int]:
+    """Searches, dying by each of `kills` in turn, then goes on to the end.
+
+    Returns:
+        The number of the search, and how often it died. One that died before its settings were written is begun anew.
+    """
     arguments = FLAGS
     for died, kill in enumerate([*kills, {}]):
         done = commands.train(*arguments, module=MODULE, **kill)
         assert done.code in (0, -9), done.stderr
+        newest = max((commands.folder / "runs/tune").glob("*-[0-9][0-9][0-9]"))
         if not done.code:
-            return died
-        if (commands.folder / RUN.format(number) / "space.yaml").exists():
-            arguments = ("--resume", RUN.format(number))
+            return int(newest.name[-3:]), died
+        if (newest / "space.yaml").exists():
+            arguments = ("--resume", f"runs/tune/{newest.name}")
     raise AssertionError("the last sitting is not killed")
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(commands):
-    assert search_with_kills(commands, 1, []) == 0
+    assert search_with_kills(commands, []) == (1, 0)
     return result_of(commands.folder, 1)
 
 
 def test_three_kills_change_nothing(commands, uninterrupted):
     kills = [{"event": ["batch", 3]}, {"event": ["rename", 8]}, {"event": ["fsync", 12]}]
-    assert search_with_kills(commands, 2, kills) == 3
-    assert result_of(commands.folder, 2) == uninterrupted
+    number, died = search_with_kills(commands, kills)
+    assert died == 3
+    assert result_of(commands.folder, number) == uninterrupted
 
 
 def test_sigterm_says_how_to_go_on_and_a_torn_snapshot_is_passed_over(commands, uninterrupted):
     done = commands.train(*FLAGS, module=MODULE, signal=["batch", 5, 15])
-    run = RUN.format(3)
     assert done.code == 143
+    run = done.stderr.strip().rpartition("RESUME=")[2]
     assert f"terminated. Finished trials are kept; go on with: make tune RESUME={run}\n" in done.stderr
+    number = int(run[-3:])
     newest = commands.folder / run / "search.json"
     newest.write_bytes(newest.read_bytes()[:100])
     done = commands.train("--resume", run, module=MODULE)
     assert done.code == 0 and "search.json is torn: going on from search.previous.json" in done.stdout
-    assert result_of(commands.folder, 3) == uninterrupted
+    assert result_of(commands.folder, number) == uninterrupted
 
 
 def test_errors_are_one_line(commands):
@@ -111,14 +118,13 @@ assert not {{'tensorflow', 'keras', 'keras_tuner'}} & set(sys.modules)
 
 @pytest.mark.slow
 def test_twenty_random_kills_change_nothing(commands, uninterrupted):
-    draw, died, number = random.Random(6), 0, 10
-    (commands.folder / RUN.format(number)).mkdir()  # later runs are numbered from here
-    while died < 20:
-        number += 1
+    draw, total = random.Random(6), 0
+    while total < 20:
         moments = [{"event": ["any", draw.randrange(1, 90)]} for _ in range(3)] + [{"seconds": draw.uniform(0, 2)}]
-        died += search_with_kills(commands, number, moments)
+        number, died = search_with_kills(commands, moments)
+        total += died
         assert result_of(commands.folder, number) == uninterrupted, f"search {number}, moments {json.dumps(moments)}"
-    print(f"{died} kills in {number - 10} searches")
+    print(f"{total} kills")
 
 
 @pytest.mark.slow

@@ -5,14 +5,35 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 
+import psutil
 import pytest
 
+from tests.conftest import ROOT, user_environment
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
 from transfer.studies.ledger import Ledger
-from transfer.studies.pool import Job, Study
+from transfer.studies.pool import Job, Study, end_with_parent
+
+PARENT = """
+import multiprocessing, time
+from tests.transfer.studies.test_pool import linger
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=linger)
+    process.start()
+    time.sleep(600)
+"""
+
+
+def linger() -> None:
+    end_with_parent()
+    print(os.getpid(), flush=True)
+    time.sleep(30)
+    print("left behind", flush=True)
 
 
 def finish(accuracy: float) -> dict[str, float]:
@@ -51,3 +72,17 @@ def test_a_killed_process_is_one_line_and_what_was_finished_is_kept(tmp_path):
         with pytest.raises(ConfigError, match="was ended from outside.*run the same command again"):
             study.run([Job("b", die, ())])
     assert list(Ledger(study.ledger.path).rows) == ["a"]
+
+
+def test_no_process_is_left_behind_when_the_one_that_started_it_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    environment = user_environment() | {"PYTHONPATH": str(ROOT)}
+    parent = subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == ""  # ends once the child's end of the pipe is closed
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    parent.stdout.close()
