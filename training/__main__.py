@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from evaluation.command import describe_os_error, parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.predictions import PredictionsError
 from models.catalog import CATALOG
 from training.checks import ConfigError, TrainingDiverged
@@ -44,13 +44,6 @@ def main() -> int:
     except AlreadyFinished as done:
         print(done)
         return 0
-    except (OSError, *USER_ERRORS) as error:
-        notes = getattr(error, "__notes__", [])
-        if not notes:
-            raise
-        text = describe_os_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
-        print(f"error: {text.rstrip('.')}. {' '.join(notes)}", file=sys.stderr)
-        return 1 if isinstance(error, OSError) else 2
 
 
 def _train(argv: list[str]) -> RunResult:

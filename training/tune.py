@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from evaluation.command import describe_os_error, parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.predictions import PredictionsError
 from models.catalog import CATALOG
 from training.checks import ConfigError, TrainingDiverged
@@ -46,13 +46,6 @@ def main() -> int:
         ended = str(stopped) if str(stopped) in EXIT_CODES else "interrupted"
         print(f"{ended}. {' '.join(getattr(stopped, '__notes__', []))}", file=sys.stderr)
         return EXIT_CODES[ended]
-    except (OSError, *USER_ERRORS) as error:
-        notes = getattr(error, "__notes__", [])
-        if not notes:
-            raise
-        text = describe_os_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
-        print(f"error: {text.rstrip('.')}. {' '.join(notes)}", file=sys.stderr)
-        return 1 if isinstance(error, OSError) else 2
 
 
 def _search(argv: list[str]) -> TuneResult:

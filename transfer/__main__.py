@@ -6,7 +6,7 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from evaluation.command import describe_os_error, parse_config, run_main
+from evaluation.command import parse_config, run_main
 from evaluation.predictions import PredictionsError
 from training.checks import ConfigError, TrainingDiverged
 from training.datasets.catalog import SOURCES
@@ -48,13 +48,6 @@ def main() -> int:
     except AlreadyFinished as done:
         print(done)
         return 0
-    except (OSError, *USER_ERRORS) as error:
-        notes = getattr(error, "__notes__", [])
-        if not notes:
-            raise
-        text = describe_os_error(error) if isinstance(error, OSError) else " ".join(str(error).split())
-        print(f"error: {text.rstrip('.')}. {' '.join(notes)}", file=sys.stderr)
-        return 1 if isinstance(error, OSError) else 2
 
 
 def _transfer(argv: list[str]) -> TransferResult | GroupResult:

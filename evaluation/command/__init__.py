@@ -69,7 +69,7 @@ def parse_config(
 
 
 def run_main(main_function: Callable[[], int | None], *, user_errors: tuple[type[Exception], ...] = ()) -> int:
-    """Runs a command and turns its expected errors into one line on stderr.
+    """Runs a command and turns its expected errors, with their notes, into one line on stderr.
 
     Args:
         main_function: The command. What it returns becomes the exit code; None counts as 0.
@@ -87,10 +87,10 @@ def run_main(main_function: Callable[[], int | None], *, user_errors: tuple[type
     except BrokenPipeError:
         return 1
     except OSError as error:
-        print(f"error: {describe_os_error(error)}", file=sys.stderr)
+        print(f"error: {_with_notes(describe_os_error(error), error)}", file=sys.stderr)
         return 1
     except user_errors as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {_with_notes(_one_line(error), error)}", file=sys.stderr)
         return 2
     except RuntimeError as error:
         message = _describe_home_error(error)
@@ -98,6 +98,12 @@ def run_main(main_function: Callable[[], int | None], *, user_errors: tuple[type
             raise
         print(f"error: {message}", file=sys.stderr)
         return 1
+
+
+def _with_notes(text: str, error: BaseException) -> str:
+    """The message with what was added to it on the way up (`add_note`), such as how to go on with a run."""
+    notes = getattr(error, "__notes__", [])
+    return f"{text.rstrip('.')}. {' '.join(notes)}" if notes else text
 
 
 def describe_os_error(error: OSError) -> str:

@@ -244,6 +244,17 @@ def test_expected_errors_become_one_line_and_a_code(capsys, error, code, message
     assert capsys.readouterr().err == message
 
 
+@pytest.mark.parametrize("error", [ValueError("wrong data."), OSError(errno.EACCES, "wrong data")])
+def test_what_was_noted_on_the_way_up_ends_the_line(capsys, error):
+    def command():
+        error.add_note("The run is kept.")
+        error.add_note("Go on with: make train")
+        raise error
+
+    run_main(command, user_errors=(ValueError,))
+    assert capsys.readouterr().err == "error: wrong data. The run is kept. Go on with: make train\n"
+
+
 def test_unexpected_errors_keep_their_traceback_and_codes_pass_through():
     def command():
         raise ZeroDivisionError

@@ -60,14 +60,15 @@ def test_a_curve_goes_from_the_models_own_probability_to_that_of_the_baseline(ki
     images = cases.images_for(model, 3)
     maps = random_maps(images)
     settings = CurveSettings(steps=3)
-    found = deletion_curves(cases.tapped(kind), images, maps, 1, settings=settings, batch_size=2)
+    tapped = tap(model)
+    found = deletion_curves(tapped, images, maps, 1, settings=settings, batch_size=2)
     mean = np.broadcast_to(images.mean((1, 2), keepdims=True), images.shape)
     for column, pixels in ((0, images), (-1, mean)):
         np.testing.assert_allclose(found.scores[:, column], np.asarray(model(pixels))[:, -1 if "bin" in kind else 1],
                                    rtol=1e-4)  # fmt: skip
-    whole = deletion_curves(cases.tapped(kind), images, maps, 1, settings=settings)
+    whole = deletion_curves(tapped, images, maps, 1, settings=settings)
     np.testing.assert_allclose(found.scores, whole.scores, rtol=1e-4)
-    assert cases.tapped(kind).traces <= 1 + len(("predict",))
+    assert tapped.traces <= 2  # the logits and the prediction, whatever the batch
 
 
 def test_pixels_are_ranked_from_the_largest_and_equal_ones_at_random():
