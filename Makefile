@@ -38,19 +38,23 @@ TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FIN
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
+LABS := SEEDS RUNS_DIR
+LAB_SWITCHES := SMALL FRESH
+
 EXPLAIN := DATA_DIR SPLIT LAYER METHODS IMAGES MAX_IMAGES CASES UNITS BUDGET SEED
 
 STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS BACKBONE PROCESSES STATE OUTPUT
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer coverage
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases coverage
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
 bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
 bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flags,DATA_DIR SEEDS STATE)
 bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REPEATS STATE)
+bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS RUNS_DIR)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
 bench_coverage = benchmarks.coverage
@@ -64,6 +68,10 @@ ifneq ($(filter explain,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to explain: RUN=runs/train/… or runs/transfer/…))
 endif
 
+ifneq ($(filter lab,$(MAKECMDGOALS)),)
+$(if $(call given,NAME,x),,$(error say which lab: NAME=momentum; make labs-list lists them))
+endif
+
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
 $(foreach name,$(filter-out $(BENCH_ALL),$(BENCHES)),$(error BENCH must name some of $(BENCH_ALL), or all. Received: $(name)))
 endif
@@ -72,7 +80,7 @@ ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to train again: RUN=runs/train/…))
 endif
 
-.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain reproduce test test-slow lint format bench seeds study-transferability clean
+.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain labs lab labs-list reproduce test test-slow lint format bench seeds study-transferability clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -101,6 +109,15 @@ evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of a
 
 explain: $(RUNTIME)  ## what the network of a run sees and how it decides, one page: RUN=runs/train/… or runs/transfer/… [LAYER METHODS IMAGES=id,id CLASS MAX_IMAGES BUDGET=minutes]
 	@$(BIN)/python -m training.explain $(run) $(call flags,$(EXPLAIN)) $(call given,CLASS,--class-name $(call quoted,CLASS)) $(args)
+
+labs: $(RUNTIME)  ## every idea of the notes as a measured experiment, one page in their order: RUNS_DIR=runs SEEDS=5 SMALL=1 (within minutes), FRESH=1 (makes again what stands)
+	@$(BIN)/python -m training.labs --all $(call flags,$(LABS)) $(call switches,$(LAB_SWITCHES)) $(args)
+
+lab: $(RUNTIME)  ## one of them: NAME=momentum ARGS="--beta 0.5" (ARGS=--help explains its options) SEEDS SMALL=1 FRESH=1
+	@$(BIN)/python -m training.labs $(call quoted,NAME) $(call flags,$(LABS)) $(call switches,$(LAB_SWITCHES)) $(args)
+
+labs-list: $(RUNTIME)  ## their names, in the notes' order
+	@$(BIN)/python -m training.labs --list
 
 transfer: $(RUNTIME)  ## adapt a network trained on ImageNet and report: DATA_DIR=folder BACKBONE=mobilenet_1.0_224 CASE=auto|1|2|3|4|all WEIGHTS=imagenet|file|none EPOCHS …, RESUME=runs/transfer/… or auto
 	@$(BIN)/python -m transfer $(config) $(call flags,$(TRANSFER) RESUME) $(call switches,$(TRANSFER_SWITCHES)) $(args)

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.time_to_accuracy_work import Stopwatch
 from benchmarks.workers import Task
 from training.startup import import_tensorflow
-from transfer.catalog import entry
+from transfer.pretrained.catalog import entry
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,7 @@ class Case:
 
     Attributes:
         name: Of the data.
-        backbone: A key of `transfer.catalog.BACKBONES`.
+        backbone: A key of `transfer.pretrained.catalog.BACKBONES`.
         folder: Where the images are.
         epochs: Of the head.
         images: Of CIFAR-10, training and validation together; None: `folder` holds train/ and val/ of photographs.
@@ -63,7 +63,7 @@ def prepare_guide(case: Case, seed: int) -> tuple[None, Task]:
     import_tensorflow()
     import keras
 
-    from transfer import weights
+    from transfer.pretrained import weights
 
     arrays = _arrays(case, seed)
     keras.utils.set_random_seed(seed)
@@ -113,7 +113,7 @@ def prepare_ours(case: Case, seed: int) -> tuple[None, Task]:
 def _pooled_base(case: Case) -> keras.Model:
     """The network up to the mean of its last feature map, from raw pixels."""
     from transfer.backbones import build_backbone
-    from transfer.taps import taps
+    from transfer.bottleneck.taps import taps
 
     return taps(build_backbone(case.backbone), {"last": entry(case.backbone).cuts[-1].layer})[0]
 
@@ -121,8 +121,8 @@ def _pooled_base(case: Case) -> keras.Model:
 def _extract(base: keras.Model, splits: tuple[Split, Split], settings: FeatureSettings) -> list[Split]:
     """Features of training and validation images, from the cache where it has them."""
     from training.datasets.dataset import Split
-    from transfer.extraction import Extractor
-    from transfer.featurekeys import model_digest
+    from transfer.bottleneck.extraction import Extractor
+    from transfer.bottleneck.keys import model_digest
     from transfer.features import features
 
     source, network = Extractor(base), model_digest(base)
@@ -148,8 +148,8 @@ def prepare_extraction(case: Case) -> tuple[None, Task]:
     """Images per second of a bare `model.predict` and of the extraction, both traced before, on images in memory."""
     import_tensorflow()
     from training.datasets.dataset import Split
-    from transfer.extraction import Extractor
-    from transfer.featurekeys import model_digest
+    from transfer.bottleneck.extraction import Extractor
+    from transfer.bottleneck.keys import model_digest
     from transfer.features import FeatureSettings, features
 
     split = (_arrays(case, 1) or _folder_splits(case))[0]

@@ -61,7 +61,7 @@ def test_evaluation_imports_no_tensorflow_outside_explain():
     [
         "import models, models.catalog, models.arithmetic",
         "import training.config, training.datasets, training.run, training.checks",
-        "import transfer.catalog, transfer.cases, transfer.similarity",
+        "import transfer.pretrained.catalog, transfer.cases, transfer.similarity",
         "import evaluation.report, evaluation.predictions, evaluation.command",
         "import evaluation.explain",
     ],

@@ -17,13 +17,13 @@ from training.resume import AlreadyFinished
 from training.run import RunError
 from training.startup import import_tensorflow
 from transfer.cases import CASES
-from transfer.catalog import BACKBONES
 from transfer.config import TransferConfig
+from transfer.pretrained.catalog import BACKBONES
 from transfer.resume import ResumeConfig, refuse_other_settings, resume
 
 if TYPE_CHECKING:
-    from transfer.allcases import GroupResult
-    from transfer.outcome import TransferResult
+    from transfer.comparison.allcases import GroupResult
+    from transfer.fitting.outcome import TransferResult
 
 PROG = "python -m transfer"
 DESCRIPTION = "Adapts a network that was trained on ImageNet to new images and writes an evaluation report."
@@ -58,7 +58,7 @@ def _transfer(argv: list[str]) -> TransferResult | GroupResult:
     config = parse_config(TransferConfig, argv, prog=PROG, description=DESCRIPTION, choices_help=choices())
     import_tensorflow()
     if len(config.cases) > 1:
-        from transfer.allcases import transfer_cases
+        from transfer.comparison.allcases import transfer_cases
 
         return transfer_cases(config)
     from transfer.finetune import transfer
@@ -68,7 +68,7 @@ def _transfer(argv: list[str]) -> TransferResult | GroupResult:
 
 def _show(result: TransferResult | GroupResult) -> int:
     """Prints what was reached and where things are; the exit code follows how it ended."""
-    from transfer.allcases import GroupResult
+    from transfer.comparison.allcases import GroupResult
 
     one = result.best if isinstance(result, GroupResult) else result
     path = relative(result.folder if isinstance(result, GroupResult) else result.run.path)

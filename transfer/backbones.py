@@ -7,9 +7,9 @@ from pathlib import Path
 
 import keras
 
-from transfer import weights as weight_files
-from transfer.catalog import BackboneEntry, Preprocessing, TransferError, entry, image_shape
-from transfer.flat import flatten, number_afresh
+from transfer.pretrained import weights as weight_files
+from transfer.pretrained.catalog import BackboneEntry, Preprocessing, TransferError, entry, image_shape
+from transfer.pretrained.flat import flatten, number_afresh
 
 CAFFE_MEAN = {"mean": [123.68, 116.779, 103.939], "variance": [1.0, 1.0, 1.0]}
 TORCH_STATISTICS = {"mean": [0.485, 0.456, 0.406], "variance": [0.229**2, 0.224**2, 0.225**2]}
@@ -27,7 +27,7 @@ def build_backbone(
     """Builds a backbone.
 
     Args:
-        name: A key of `transfer.catalog.BACKBONES`, such as `mobilenet_0.75_192`.
+        name: A key of `transfer.pretrained.catalog.BACKBONES`, such as `mobilenet_0.75_192`.
         image_size: Height and width in pixels, or one number for both; None for the size of the weights.
         channels: 3 for RGB; 1 for grey images, which are repeated three times.
         weights: `imagenet` (Keras' own file, downloaded where it is absent), a file (`.weights.h5`, `.h5`, `.keras`),

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from training.run import Run
+from transfer.bottleneck.probes import ProbeSettings, thumbnails
 from transfer.cases import CASES, Case
 from transfer.config import TransferConfig
-from transfer.probes import ProbeSettings, thumbnails
 from transfer.similarity import propose
 from transfer.source import Source
 

@@ -15,7 +15,7 @@ from training.checks import ConfigError
 from training.config import TrainConfig
 from training.datasets.catalog import SOURCES
 from transfer.cases import CASES, Case, cases_of
-from transfer.catalog import entry, image_shape
+from transfer.pretrained.catalog import entry, image_shape
 
 STAND_IN = "gap_cnn"  # `training` wants the name of a factory; none of its choices by model matters here
 

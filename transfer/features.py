@@ -1,7 +1,7 @@
 """The bottleneck cache: features at a cut, computed once, kept on disk and mapped into memory.
 
 What is read was compared with its checksum, and belongs to these weights, this graph and these images, or it is
-computed again: `transfer.featurekeys` says what counts, `transfer.featurestore` keeps the files.
+computed again: `transfer.bottleneck.keys` says what counts, `transfer.bottleneck.store` keeps the files.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from training.augmentation import Augmentation
 from training.datasets.dataset import Dataset, Split
-from transfer.extraction import AugmentedPass, Extractor
-from transfer.featurekeys import content_of, feature_key, model_digest
-from transfer.featurestore import Features, FeatureSettings, FeatureTable, obtain
+from transfer.bottleneck.extraction import AugmentedPass, Extractor
+from transfer.bottleneck.keys import content_of, feature_key, model_digest
+from transfer.bottleneck.store import Features, FeatureSettings, FeatureTable, obtain
 
 __all__ = ["FeatureSettings", "Features", "augmented_features", "by_cut", "content_of", "features", "features_of"]
 

@@ -15,11 +15,11 @@ from training.results import REPORTED, relative, write_splits
 from training.run import Run, new_run
 from training.state import State
 from training.train import beginning, data_facts
-from transfer.casework import COMMAND, Work, train_case
-from transfer.catalog import entry
 from transfer.choice import Choice, choose, record, recorded
 from transfer.config import TransferConfig, to_yaml, training_config, with_absolute_paths
-from transfer.outcome import TransferResult, finish_case
+from transfer.fitting.casework import COMMAND, Work, train_case
+from transfer.fitting.outcome import TransferResult, finish_case
+from transfer.pretrained.catalog import entry
 from transfer.source import Source, load_source
 
 TASK = "transfer"
@@ -41,7 +41,7 @@ def transfer(config: TransferConfig) -> TransferResult:
         OSError: The disk is full or not writable; the last good files stay.
     """
     if len(config.cases) > 1:
-        raise ConfigError(f"case {config.case} names several; transfer.allcases.transfer_cases trains them.")
+        raise ConfigError(f"case {config.case} names several; transfer.comparison.allcases.transfer_cases trains them.")
     source = load_source(config)
     with begin(config, source) as run:
         return complete(run, config, source)

@@ -20,12 +20,12 @@ from training.run import Run, RunError, open_run
 from training.startup import import_tensorflow
 from training.state import State, read_state
 from training.unfinished import DONE, is_reported, newest_unfinished
+from transfer.comparison.group import is_group, newest_unfinished_group, read_group
 from transfer.config import TransferConfig, from_yaml
-from transfer.group import is_group, newest_unfinished_group, read_group
 
 if TYPE_CHECKING:
-    from transfer.allcases import GroupResult
-    from transfer.outcome import TransferResult
+    from transfer.comparison.allcases import GroupResult
+    from transfer.fitting.outcome import TransferResult
     from transfer.source import Source
 
 ALLOWED = ("data_dir", "verbose")
@@ -82,7 +82,7 @@ def resume(request: ResumeConfig) -> TransferResult | GroupResult:
     if is_group(folder):
         _refuse_complete_group(folder)
         import_tensorflow()
-        from transfer.allcases import go_on_with_cases
+        from transfer.comparison.allcases import go_on_with_cases
 
         return go_on_with_cases(folder, from_yaml(folder / "config.yaml", **request.changes))
     run = open_run(folder)

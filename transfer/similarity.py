@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from transfer.bottleneck.probes import DEFAULT_SETTINGS, Probe, Probes, ProbeSettings, probe
 from transfer.cases import cases_of, quadrant
-from transfer.probes import DEFAULT_SETTINGS, Probe, Probes, ProbeSettings, probe
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,13 @@ def propose(
         features: Name of the cut → `(n, width)`, globally pooled, from early to late.
         y: `(n,)` class indices.
         groups: `(n,)` names of patients: they stay in one fold, and are what counts for the size.
-        pixels: `(n, width)` raw pixels, as `transfer.probes.thumbnails` gives them: the latest features must be better.
+        pixels: `(n, width)` raw pixels, as `transfer.bottleneck.probes.thumbnails` gives them: the latest features
+            must be better.
         class_names: For messages.
         settings: Of the cross-validation.
 
     Raises:
-        DataError: As `transfer.probes.probe`.
+        DataError: As `transfer.bottleneck.probes.probe`.
     """
     y = np.asarray(y)
     probes = probe(features, y, groups=groups, pixels=pixels, class_names=class_names, settings=settings)

@@ -18,12 +18,12 @@ from training.datasets.dataset import Dataset, ImageSource, Split
 from training.pipeline import errors_in_words
 from training.precision import policy
 from transfer.backbones import build_backbone
-from transfer.catalog import entry, image_shape
+from transfer.bottleneck.keys import model_digest
+from transfer.bottleneck.taps import taps
 from transfer.config import TransferConfig, training_config
-from transfer.featurekeys import model_digest
 from transfer.features import Features, FeatureSettings, augmented_features, by_cut, content_of, features
-from transfer.phases import augmentation_of
-from transfer.taps import taps
+from transfer.fitting.phases import augmentation_of
+from transfer.pretrained.catalog import entry, image_shape
 
 
 @dataclass(frozen=True)

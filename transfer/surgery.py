@@ -13,7 +13,7 @@ from typing import Any, Literal
 import keras
 
 from models import blocks, checks
-from transfer.catalog import TransferError, closest
+from transfer.pretrained.catalog import TransferError, closest
 
 BatchNorms = Literal["inference", "training"]
 _POOLINGS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
@@ -153,7 +153,7 @@ def _layer(model: keras.Model, name: str) -> keras.Layer:
     if name not in names:
         raise TransferError(
             f"{model.name} has no layer {name!r} to cut at.{closest(name, names)} It has {len(names)} layers, from "
-            f"{names[0]} to {names[-1]}; transfer/catalog.py lists the cuts of each backbone."
+            f"{names[0]} to {names[-1]}; transfer/pretrained/catalog.py lists the cuts of each backbone."
         )
     return model.get_layer(name)
 

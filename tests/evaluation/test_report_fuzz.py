@@ -50,7 +50,7 @@ def predictions(draw):
     return Predictions(ids(n), y_true, score / score.sum(axis=1, keepdims=True), labels, positive, **columns)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(sample=predictions(), most=st.sampled_from([0, 100_000]), prevalence=st.sampled_from([None, 0.01]))
 def test_degenerate_predictions_give_numbers_of_the_schema(sample, most, prevalence):
     intervals = IntervalSettings(replicates=100, most_resampled=most)

@@ -6,6 +6,7 @@ script it reads one JSON job a line and answers with one JSON line.
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class Commands:
         Args:
             *arguments: As after `python -m training`.
             **job: `event` (name, n): SIGKILL at the n-th of these; `signal` (name, n, number): that signal instead;
-                `seconds`: SIGKILL that long after training began; `limit`: largest file in bytes; `module`; `report`:
+                `seconds`: SIGKILL that long after training began; `limit`: largest file in bytes; `module`; `cwd`; `report`:
                 whether to draw the report, which takes longer than all else.
         """
         self.process.stdin.write(json.dumps({"argv": arguments, **job}) + "\n")
@@ -106,10 +107,12 @@ def run_child(job: dict) -> None:
     if not job.get("report"):
         training.finish.report_run = short_report
     sys.argv = ["training", *job["argv"]]
+    events_file = Path("events.txt").absolute()
+    os.chdir(job.get("cwd", "."))
     code = run_module(job.get("module", "training.__main__"))
     sys.stdout.flush()
     sys.stderr.flush()
-    with open("events.txt", "w") as file:
+    with open(events_file, "w") as file:
         file.write(str(events.count))
     os._exit(code)
 
@@ -123,11 +126,9 @@ def short_report(run, *_):
 
 
 def run_module(name: str) -> int:
-    from evaluation.command import run_main
-
-    module = __import__(name, fromlist=["main"])
     try:
-        return run_main(module.main, user_errors=module.USER_ERRORS)
+        runpy.run_module(name, run_name="__main__")
+        return 0
     except SystemExit as end:
         return int(end.code or 0)
     except BaseException:

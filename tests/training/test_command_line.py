@@ -9,12 +9,21 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT, user_environment
+from tests.training.commands import Commands
 
 
 def run(*arguments: str, module: str = "training", cwd=None) -> subprocess.CompletedProcess:
     environment = user_environment() | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, cwd=cwd or ROOT, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    """As `run`, without importing TensorFlow each time."""
+    commands = Commands(tmp_path_factory.mktemp("forked"))
+    yield lambda *arguments, **job: commands.train(*arguments, report=True, **job)
+    commands.close()
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +86,11 @@ def test_a_mistake_gives_one_line_and_no_traceback(arguments, message):
     assert done.stderr.startswith("error: ") and message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-def test_a_rerun_from_the_recorded_config_has_the_same_config(trained):
+def test_a_rerun_from_the_recorded_config_has_the_same_config(trained, forked):
     folder, _ = trained
     first = folder / "runs/train/logistic_regression-breast_cancer-001/config.yaml"
-    done = run("--config", str(first), cwd=folder)
-    assert done.returncode == 0, done.stderr
+    done = forked("--config", str(first), cwd=str(folder))
+    assert done.code == 0, done.stderr
     second = folder / "runs/train/logistic_regression-breast_cancer-002"
     assert (second / "config.yaml").read_text() == first.read_text()
     histories = [
@@ -91,29 +100,29 @@ def test_a_rerun_from_the_recorded_config_has_the_same_config(trained):
     assert histories[0] == histories[1]
 
 
-def test_evaluate_writes_the_report_again_and_renews_the_manifest(trained):
+def test_evaluate_writes_the_report_again_and_renews_the_manifest(trained, forked):
     folder, _ = trained
     path = folder / "runs/train/logistic_regression-breast_cancer-001"
     before = json.loads((path / "report/report.json").read_text())
     shutil.rmtree(path / "report")
-    done = run(str(path), module="training.evaluate", cwd=folder)
-    assert done.returncode == 0 and done.stdout.strip().endswith("report/index.html"), done.stderr
+    done = forked(str(path), module="training.evaluate", cwd=str(folder))
+    assert done.code == 0 and done.stdout.strip().endswith("report/index.html"), done.stderr
     assert json.loads((path / "report/report.json").read_text())["splits"] == before["splits"]
     from training.run import Run
 
     assert Run(path).check(path / "report/index.html") is None
 
 
-def test_evaluate_predicts_where_predictions_are_missing(trained):
+def test_evaluate_predicts_where_predictions_are_missing(trained, forked):
     folder, _ = trained
     path = folder / "runs/train/logistic_regression-breast_cancer-001"
     before = (path / "predictions/test.csv").read_bytes()
     shutil.rmtree(path / "predictions")
-    assert run(str(path), module="training.evaluate", cwd=folder).returncode == 0
+    assert forked(str(path), module="training.evaluate", cwd=str(folder)).code == 0
     assert (path / "predictions/test.csv").read_bytes() == before
 
 
-def test_evaluate_reports_on_a_run_that_was_killed(trained, tmp_path):
+def test_evaluate_reports_on_a_run_that_was_killed(trained, tmp_path, forked):
     path = tmp_path / "run"
     shutil.copytree(trained[0] / "runs/train/logistic_regression-breast_cancer-001", path)
     for name in ("predictions", "report"):
@@ -124,47 +133,35 @@ def test_evaluate_reports_on_a_run_that_was_killed(trained, tmp_path):
     for name in ("epochs", "best_epoch", "verdict", "seconds"):
         record.pop(name)
     (path / "run.json").write_text(json.dumps(record | {"ended": "running"}))
-    done = run(str(path), module="training.evaluate")
-    assert done.returncode == 0 and "its origin was not verified" in done.stderr
+    done = forked(str(path), module="training.evaluate")
+    assert done.code == 0 and "its origin was not verified" in done.stderr
     assert "the run was cut before it could end" in (path / "report/index.html").read_text()
 
 
-def test_deterministic_runs_end_with_the_same_weights(npz, tmp_path):
-    flags = ["--dataset", "npz", "--data-dir", str(npz), "--model", "gap_cnn", "--shift", "0.1", "--epochs", "2"]
-    for _ in range(2):
-        done = run(*flags, "--deterministic", "--hyperparameters.filters", "[4, 8]", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
-    from training.checkpoint import load_model
-
-    first, second = (load_model(path) for path in sorted((tmp_path / "runs/train").glob("*/model.keras")))
-    for left, right in zip(first.get_weights(), second.get_weights(), strict=True):
-        np.testing.assert_array_equal(left, right)
-
-
-def test_evaluate_finds_data_that_moved(npz, tmp_path):
+def test_evaluate_finds_data_that_moved(npz, forked):
     flags = ["--dataset", "npz", "--data-dir", npz.name, "--model", "softmax_regression", "--epochs", "1"]
-    assert run(*flags, cwd=npz.parent).returncode == 0
+    assert forked(*flags, cwd=str(npz.parent)).code == 0
     path = npz.parent / "runs/train/softmax_regression-npz-001"
-    assert run(str(path), module="training.evaluate", cwd=ROOT).returncode == 0
+    assert forked(str(path), module="training.evaluate", cwd=str(ROOT)).code == 0
     moved = npz.rename(npz.with_name("moved.npz"))
-    assert "data_dir does not exist" in run(str(path), module="training.evaluate").stderr
-    done = run(str(path), "--data-dir", str(moved), module="training.evaluate")
-    assert done.returncode == 0, done.stderr
+    assert "data_dir does not exist" in forked(str(path), module="training.evaluate").stderr
+    done = forked(str(path), "--data-dir", str(moved), module="training.evaluate")
+    assert done.code == 0, done.stderr
 
 
-def test_evaluate_refuses_a_changed_model_changed_data_and_no_run(trained, tmp_path):
+def test_evaluate_refuses_a_changed_model_changed_data_and_no_run(trained, tmp_path, forked):
     folder, _ = trained
     path = tmp_path / "run"
     shutil.copytree(folder / "runs/train/logistic_regression-breast_cancer-001", path)
     record = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps(record | {"data": record["data"] | {"digest": "0" * 64}}))
-    assert "the data is not what" in run(str(path), module="training.evaluate").stderr
+    assert "the data is not what" in forked(str(path), module="training.evaluate").stderr
     (path / "run.json").write_text(json.dumps(record))
     shutil.rmtree(path / "predictions")
     (path / "model.keras").write_bytes(b"other")
-    assert "is not the file that the run wrote" in run(str(path), module="training.evaluate").stderr
-    done = run(str(tmp_path / "absent"), module="training.evaluate")
-    assert done.returncode != 0 and "There is no run at" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "is not the file that the run wrote" in forked(str(path), module="training.evaluate").stderr
+    done = forked(str(tmp_path / "absent"), module="training.evaluate")
+    assert done.code != 0 and "There is no run at" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_make_evaluate_without_a_run_says_what_to_give():

@@ -58,10 +58,32 @@ def config_for(folder: Path, **changes: Any) -> TransferConfig:
     return TransferConfig(**settings | changes)
 
 
+def use_short_mobilenet(patch: Any) -> None:
+    """Replaces MobileNet by a few layers, for what does not depend on which network is adapted."""
+    patch.setattr(keras.applications, "MobileNet", _short_mobilenet)
+
+
+def _short_mobilenet(input_tensor: Any, input_shape: Any, include_top: bool, weights: Any, alpha: float) -> keras.Model:
+    """The layers at the catalogue's cuts alone: its graphs are soon traced."""
+    assert not include_top and weights is None
+
+    def follow(tensor: Any, layer: keras.Layer) -> Any:
+        tensor = keras.layers.BatchNormalization(name=f"{layer.name}_bn")(layer(tensor))
+        return keras.layers.ReLU(6.0, name=f"{layer.name}_relu")(tensor)
+
+    options: dict[str, Any] = {"use_bias": False, "padding": "same"}
+    features = follow(input_tensor, keras.layers.Conv2D(8, 3, strides=2, name="conv1", **options))
+    for number, width in ((3, 16), (5, 16), (11, 32), (13, 256)):
+        strides = 1 if number == 5 else 2
+        features = follow(features, keras.layers.DepthwiseConv2D(3, strides, name=f"conv_dw_{number}", **options))
+        features = follow(features, keras.layers.Conv2D(width, 1, name=f"conv_pw_{number}", **options))
+    return keras.Model(keras.utils.get_source_inputs(input_tensor)[0], features)
+
+
 def quick_report(patch: Any) -> None:
     """Replaces the report by one that takes no time."""
-    patch.setattr("transfer.outcome.report_run", lambda run, *_, **__: short_report(run))
-    patch.setattr("transfer.outcome.sections_of", lambda *_, **__: [])
+    patch.setattr("transfer.fitting.outcome.report_run", lambda run, *_, **__: short_report(run))
+    patch.setattr("transfer.fitting.outcome.sections_of", lambda *_, **__: [])
 
 
 def rows(run: Run) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from training.checks import ConfigError
 from transfer.cases import CASES, Changes, Head, cases_of, quadrant
-from transfer.catalog import CUTS
+from transfer.pretrained.catalog import CUTS
 
 
 def test_the_notes_statements_stand_in_the_table():

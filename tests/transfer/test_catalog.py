@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from training.checks import ConfigError
-from transfer.catalog import BACKBONES, CUTS, TransferError, cut_layer, entry, image_shape
+from transfer.pretrained.catalog import BACKBONES, CUTS, TransferError, cut_layer, entry, image_shape
 
 # count_params() of keras.applications with include_top=False
 PUBLISHED_PARAMETERS = {

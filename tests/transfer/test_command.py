@@ -15,14 +15,14 @@ import pytest
 from evaluation.command import run_main
 from tests.conftest import ROOT, user_environment
 from tests.training.commands import Commands
-from tests.transfer.runs import blobs, config_for, quick_report, rows
+from tests.transfer.runs import blobs, config_for, quick_report, rows, use_short_mobilenet
 from training.resume import AlreadyFinished
 from training.run import Run
 from training.runs import RunsConfig, list_runs
 from transfer import __main__ as command
-from transfer import allcases
-from transfer.allcases import transfer_cases
 from transfer.choice import proposed
+from transfer.comparison import allcases
+from transfer.comparison.allcases import transfer_cases
 from transfer.resume import ResumeConfig, resume
 
 SMALL = ("--backbone", "mobilenet_0.25_128", "--weights", "none", "--dataset", "npz", "--data-dir", "blobs.npz")
@@ -80,6 +80,7 @@ def both(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         quick_report(patch)
+        use_short_mobilenet(patch)
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(allcases, "complete", die)
             with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,7 @@ from training.checks import ConfigError
 from training.config import TrainConfig
 from transfer.cases import CASES
 from transfer.config import TransferConfig, from_yaml, to_yaml, training_config, with_absolute_paths
-from transfer.phases import augmentation_of, block_rates, steps_of
+from transfer.fitting.phases import augmentation_of, block_rates, steps_of
 
 
 @pytest.fixture

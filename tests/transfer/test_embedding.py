@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from transfer.embedding import embed, embedding_section
+from transfer.fitting.embedding import embed, embedding_section
 
 
 def test_the_section_states_every_number_and_holds_the_figure(tmp_path):

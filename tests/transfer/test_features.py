@@ -11,9 +11,9 @@ import pytest
 from training.augmentation import Augmentation
 from training.checks import ConfigError
 from training.datasets.dataset import DataError, Dataset, Split
-from transfer.extraction import Extractor
+from transfer.bottleneck.extraction import Extractor
+from transfer.bottleneck.taps import taps
 from transfer.features import Features, FeatureSettings, augmented_features, by_cut, content_of, features, features_of
-from transfer.taps import taps
 
 CONTENT = "0" * 64
 

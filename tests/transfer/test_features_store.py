@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from training.checks import ConfigError
 from training.datasets.cachewriter import UNFINISHED, Writer
 from training.datasets.dataset import DataError
-from transfer.featurestore import Batches, Features, FeatureSettings, FeatureTable, obtain
+from transfer.bottleneck.store import Batches, Features, FeatureSettings, FeatureTable, obtain
 
 
 def table(key: str = "a", width: int = 5) -> FeatureTable:
@@ -184,7 +184,7 @@ import sys
 from pathlib import Path
 from tests.transfer.test_features_store import network, run, table
 from training.datasets import cachewriter
-from transfer.featurestore import FeatureSettings
+from transfer.bottleneck.store import FeatureSettings
 if sys.argv[2] == "hang":
     import time
     write = cachewriter.Writer.write

@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.predictions import read_predictions
 from evaluation.uncertainty.intervals import wilson_limits
-from tests.transfer.runs import blobs, config_for, lively_weights, quick_report, rows
+from tests.transfer.runs import blobs, config_for, lively_weights, quick_report, rows, use_short_mobilenet
 from training.callbacks import BestModel
 from training.checkpoint import load_model, read_metadata
 from training.evaluate import EvaluateRunConfig, evaluate_run
@@ -19,8 +19,8 @@ from training.run import RunError
 from training.runs import RunsConfig, list_runs
 from transfer.cases import CASES
 from transfer.finetune import transfer
-from transfer.networks import case_network, compile_step
-from transfer.phases import steps_of
+from transfer.fitting.networks import case_network, compile_step
+from transfer.fitting.phases import steps_of
 from transfer.resume import ResumeConfig, refuse_other_settings, resume
 from transfer.source import load_source, some_per_class
 
@@ -28,9 +28,11 @@ from transfer.source import load_source, some_per_class
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transfer")
-    blobs(folder)
-    lively_weights(folder)
-    return folder
+    with pytest.MonkeyPatch.context() as patch:
+        use_short_mobilenet(patch)
+        blobs(folder)
+        lively_weights(folder)
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from evaluation.uncertainty.intervals import proportion
-from transfer import quadrant
 from transfer.cases import CASES
-from transfer.quadrant import CaseResult, best_cases, draw_quadrant, verdict, write_cases
+from transfer.comparison import quadrant
+from transfer.comparison.quadrant import CaseResult, best_cases, draw_quadrant, verdict, write_cases
 
 
 def result(case, correct=90, *, total=100, proposed=False, **changes):

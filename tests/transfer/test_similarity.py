@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.datasets.dataset import DataError
-from transfer.probes import Probe, ProbeSettings, _folds, _half, probe, thumbnails
+from transfer.bottleneck.probes import Probe, ProbeSettings, _folds, _half, probe, thumbnails
 from transfer.similarity import paired, propose
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.transfer.test_backbones import images_for
-from transfer.catalog import TransferError
+from transfer.pretrained.catalog import TransferError
 from transfer.surgery import compile_frozen, freeze, replace_head, slice_at, trainable_count
 
 LOSS = "sparse_categorical_crossentropy"

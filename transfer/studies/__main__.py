@@ -18,7 +18,7 @@ from evaluation.files import write_all
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
 from training.startup import import_tensorflow
-from transfer.catalog import TransferError
+from transfer.pretrained.catalog import TransferError
 from transfer.studies.config import StudyConfig
 from transfer.studies.pool import processes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.checks import ConfigError
-from transfer.catalog import entry
+from transfer.pretrained.catalog import entry
 
 STUDIES = ("cuts", "digits", "images")
 
@@ -27,7 +27,7 @@ class StudyConfig:
         epochs: cuts: of every network, whatever it starts from.
         sizes: digits, images: images per class, separated by commas; fewer where there are fewer.
         steps: digits, images: optimizer steps of every network, whatever the number of images.
-        backbone: images: network of transfer.catalog, with ImageNet's weights.
+        backbone: images: network of transfer.pretrained.catalog, with ImageNet's weights.
         scratch_size: images: height and width in pixels at which the small network is trained from scratch.
         test_images: images: scored images at most.
         processes: Networks trained at a time, each on one core; default: one per usable core.

@@ -18,7 +18,7 @@ from training.optimizers import loss_and_metric
 from training.pipeline import batches
 from training.prepare import default_steps_per_execution
 from training.schedules import learning_rate
-from transfer.catalog import TransferError
+from transfer.pretrained.catalog import TransferError
 
 SCORING_BATCH = 500
 

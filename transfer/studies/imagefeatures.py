@@ -8,10 +8,10 @@ import numpy as np
 
 from training.datasets.dataset import Split
 from transfer.backbones import build_backbone
-from transfer.catalog import entry
+from transfer.bottleneck.taps import taps
 from transfer.features import FeatureSettings, features
+from transfer.pretrained.catalog import entry
 from transfer.studies.photographs import load_photographs
-from transfer.taps import taps
 
 
 def compute(backbone: str, folder: Path, rows: np.ndarray, most_held: int, cache: Path) -> dict[str, Split]:

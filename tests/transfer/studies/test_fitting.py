@@ -11,7 +11,7 @@ import pytest
 import models
 from tests.transfer.studies.conftest import split_of
 from training.datasets.dataset import Split
-from transfer.catalog import TransferError
+from transfer.pretrained.catalog import TransferError
 from transfer.studies.fitting import (
     Recipe,
     accuracy,

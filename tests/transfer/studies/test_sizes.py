@@ -8,7 +8,7 @@ import pytest
 from tests.transfer.studies.conftest import split_of
 from training.checks import ConfigError
 from training.datasets.dataset import DataError, Split
-from transfer.catalog import TransferError
+from transfer.pretrained.catalog import TransferError
 from transfer.studies import __main__ as command
 from transfer.studies import digits, imagefeatures, images, nets, sizes
 from transfer.studies.config import StudyConfig

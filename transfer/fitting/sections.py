@@ -10,10 +10,10 @@ from evaluation.report.sections import Section
 from training.checkpoint import load_model
 from training.datasets.text import listed
 from training.pipeline import batches
-from transfer.casework import Work
-from transfer.catalog import cut_layer, entry
 from transfer.choice import Choice
-from transfer.embedding import Embedding, EmbeddingError, embed, embedding_section
+from transfer.fitting.casework import Work
+from transfer.fitting.embedding import Embedding, EmbeddingError, embed, embedding_section
+from transfer.pretrained.catalog import cut_layer, entry
 from transfer.surgery import slice_at
 
 MAPPED = 1_000

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.files import write_atomically
-from transfer.caseresults import (
+from transfer.cases import CASES
+from transfer.comparison.results import (
     PROPOSED,
     CaseResult,
     best_cases,
@@ -22,7 +23,6 @@ from transfer.caseresults import (
     verdict,
     write_cases,
 )
-from transfer.cases import CASES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

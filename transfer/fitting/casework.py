@@ -26,8 +26,8 @@ from training.train import fit_job
 from training.unfinished import DONE
 from transfer.cases import Case
 from transfer.config import TransferConfig, training_config
-from transfer.networks import case_network, compile_head, compile_step, head_of
-from transfer.phases import Step, augmentation_of, block_rates, steps_of
+from transfer.fitting.networks import case_network, compile_head, compile_step, head_of
+from transfer.fitting.phases import Step, augmentation_of, block_rates, steps_of
 from transfer.source import Source
 from transfer.surgery import freeze
 

@@ -10,9 +10,9 @@ from training.config import TrainConfig
 from training.optimizers import build_optimizer, loss_and_metric
 from training.precision import policy
 from transfer.cases import Case
-from transfer.catalog import cut_layer
 from transfer.config import TransferConfig
-from transfer.phases import Step, block_rates
+from transfer.fitting.phases import Step, block_rates
+from transfer.pretrained.catalog import cut_layer
 from transfer.source import Source, backbone_for
 from transfer.surgery import compile_frozen, replace_head, slice_at, trainable_count
 

@@ -6,10 +6,10 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from transfer.caseresults import CaseResult, best_cases, counts, duration, share, verdict
+from transfer.comparison.results import CaseResult, best_cases, counts, duration, share, verdict
 
 if TYPE_CHECKING:
-    from transfer.outcome import TransferResult
+    from transfer.fitting.outcome import TransferResult
 
 HEADER = ("Case", "What is done", "Validation accuracy (95% interval)", "Images", "Weights trained", "Time", "")
 STYLE = (

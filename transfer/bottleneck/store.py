@@ -25,7 +25,7 @@ from training.datasets.files import thread_pool
 from training.datasets.shelf import reason_of
 from training.datasets.splits import example_hash
 from training.words import in_words
-from transfer.featurekeys import row_keys
+from transfer.bottleneck.keys import row_keys
 
 VERIFY_CHUNK = 256
 LARGEST = {"float32": float(np.finfo(np.float32).max), "float16": float(np.finfo(np.float16).max)}

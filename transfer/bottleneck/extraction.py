@@ -17,7 +17,7 @@ from training.checks import ConfigError
 from training.datasets.dataset import DataError, Split
 from training.datasets.text import listed, printable
 from training.pipeline import errors_in_words
-from transfer.featurestore import LARGEST
+from transfer.bottleneck.store import LARGEST
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from training.results import REPORTED, relative
 from training.run import Run, new_run, open_run
 from training.unfinished import DONE, is_reported
 from transfer.cases import CASES, Case
-from transfer.casework import Work
 from transfer.choice import Choice, measure
+from transfer.comparison.group import read_group, update_group
+from transfer.comparison.page import group_page
+from transfer.comparison.quadrant import CaseResult, draw_quadrant, verdict, write_cases
 from transfer.config import TransferConfig, to_yaml, with_absolute_paths
 from transfer.finetune import TASK, begin, complete
-from transfer.group import read_group, update_group
-from transfer.grouppage import group_page
-from transfer.outcome import TransferResult, known_accuracy, write_report
-from transfer.quadrant import CaseResult, draw_quadrant, verdict, write_cases
+from transfer.fitting.casework import Work
+from transfer.fitting.outcome import TransferResult, known_accuracy, write_report
 from transfer.resume import resume_run
 from transfer.source import Source, load_source
 

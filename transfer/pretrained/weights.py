@@ -12,8 +12,8 @@ import keras
 
 from training.checkpoint import load_model
 from training.run import RunError
-from transfer.catalog import TransferError, entry
-from transfer.flat import flatten, number_afresh
+from transfer.pretrained.catalog import TransferError, entry
+from transfer.pretrained.flat import flatten, number_afresh
 
 SUFFIXES = (".h5", ".keras")  # .weights.h5 among the first
 

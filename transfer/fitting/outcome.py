@@ -17,10 +17,10 @@ from training.finish import Watch, baseline_of
 from training.predictions import predict_run
 from training.results import report_run
 from training.run import Run
-from transfer.casework import Trained, Work
 from transfer.choice import Choice
 from transfer.config import TransferConfig, training_config
-from transfer.sections import sections_of
+from transfer.fitting.casework import Trained, Work
+from transfer.fitting.sections import sections_of
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from training.augmentation import Augmentation
 from transfer.cases import MILD, Case, Phase
-from transfer.catalog import entry
 from transfer.config import AUGMENTATION, TransferConfig
+from transfer.pretrained.catalog import entry
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Several cases on the same data: trained, ranked on validation, drawn as the notes' quadrant."""
