@@ -22,6 +22,7 @@ from evaluation.report.words import listed
 from training.checks import ConfigError
 from training.datasets.dataset import DataError
 from training.run import RunError
+from transfer.cases import CASES
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class CasesConfig:
         hymenoptera: Folder with train/ and val/ of photographs of ants and bees; none: left out.
         mednist: Folder with train/ and test/ of small medical images, a folder per class; none: left out.
         data_dir: Folder that holds cifar-10-batches-bin; none: left out.
-        epochs: At most, of each case's last phase.
+        epochs: Of each case's last phase on the large data sets, at most; on small ones the cases' own.
         runs_dir: Folder of the runs; what stands there is kept.
         output: Markdown file for the table.
     """
@@ -108,7 +109,8 @@ def _group(sample: Sample, config: CasesConfig) -> list[dict[str, Any]]:
     complete = sorted(own.glob("transfer/*/cases.json"))
     if not complete:
         print(f"\n== {sample.name}", file=sys.stderr, flush=True)
-        settings = {"data_dir": getattr(config, sample.source), "epochs": config.epochs, "tsne": False}
+        settings = {"data_dir": getattr(config, sample.source), "tsne": False}
+        settings |= {"epochs": config.epochs} if sample.kind.startswith("large") else {}
         if newest_unfinished_group(own) is not None:
             resume(ResumeConfig("auto", runs_dir=str(own)))
         else:
@@ -126,10 +128,13 @@ def table(found: Sequence[tuple[Sample, list[dict[str, Any]]]], epochs: int) -> 
     align = ("left", "left", "left", "right", "right", "right", "left")
     text = tabulate(rows, header, tablefmt="github", disable_numparse=True, colalign=align)
     verdicts = "\n".join(f"- {verdict(sample, cases)}" for sample, cases in found)
+    alone, tuned, scratch = (CASES[name].phases[-1].epochs for name in ("1", "3", "4a"))
     note = (
         f"One seed; n: validation images, which rank; Wilson intervals. At most {epochs} epochs of each case's last "
-        "phase, early stopping after 5 without improvement; seconds of the training alone, beside other work on the "
-        f"machine. {machine('tensorflow', 'keras')}."
+        f"phase on large data, the cases' own on small data ({alone} of a head alone, {tuned} of fine-tuning, {scratch} "
+        "from random weights), early stopping after 5 without improvement; seconds of the training alone, beside other "
+        "work on the machine. "
+        f"{machine('tensorflow', 'keras')}."
     )
     return f"{text}\n\n{verdicts}\n\n{note}"
 
