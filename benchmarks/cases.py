@@ -131,7 +131,7 @@ def table(found: Sequence[tuple[Sample, list[dict[str, Any]]]], epochs: int) -> 
     alone, tuned, scratch = (CASES[name].phases[-1].epochs for name in ("1", "3", "4a"))
     note = (
         f"One seed; n: validation images, which rank; Wilson intervals. At most {epochs} epochs of each case's last "
-        f"phase on large data, the cases' own on small data ({alone} of a head alone, {tuned} of fine-tuning, {scratch} "
+        f"phase on large data, the cases' own on small ({alone} of a head alone, {tuned} of fine-tuning, {scratch} "
         "from random weights), early stopping after 5 without improvement; seconds of the training alone, beside other "
         "work on the machine. "
         f"{machine('tensorflow', 'keras')}."

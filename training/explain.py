@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from evaluation.command import parse_config, run_main
-from evaluation.embedding import EmbeddingError, choose
+from evaluation.embedding import EmbeddingError
 from evaluation.explain.errors import ExplainError
-from evaluation.files import sha256, write_all
+from evaluation.files import sha256
 from models.catalog import CATALOG
 from training import datasets
 from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml
-from training.datasets.dataset import DataError, Dataset, Split
+from training.datasets.dataset import DataError, Dataset
+from training.explain_folder import SCHEMA, ExplainFolder
+from training.explain_material import material_of
 from training.results import relative
 from training.run import Run, RunError, open_run
 from training.startup import import_tensorflow
 
 if TYPE_CHECKING:
-    from evaluation.explain.page.content import PageSection
     from evaluation.explain.page.material import Material
 
 DESCRIPTION = "Writes RUN/explain/index.html: what each layer sees, what decided, whether that is true, how it breaks."
-SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +47,7 @@ class ExplainConfig:
         max_images: At most so many images of the split pass through the network.
         cases: Right cases shown, and as many wrong ones.
         units: Units of each layer whose patches are shown.
-        budget: Minutes after which no further part is begun; run it again to go on.
+        budget: Minutes after which no further part is begun (one always is); run it again to go on.
         seed: Of every choice.
     """
 
@@ -100,9 +97,9 @@ def explain_run(config: ExplainConfig) -> Path:
     data = _load(run, settings)
     with run.lock():
         import_tensorflow()
-        material = _material(config, run, data)
+        material = material_of(config, run, data)
         try:
-            return _write(config, run, material)
+            return _write(config, _folder(config, run, material), material)
         finally:
             run.write_manifest()
 
@@ -123,159 +120,39 @@ def _load(run: Run, settings: TrainConfig) -> Dataset:
     return data
 
 
-def _material(config: ExplainConfig, run: Run, data: Dataset) -> Material:
-    """Model and images, checked."""
-    from evaluation.explain import tap
-    from evaluation.explain.page.material import Material, PageSettings, check_material
-    from training.checkpoint import load_model
-
-    split = data.splits[config.split]
-    named = _named_rows(config, split)
-    rows = np.union1d(choose(split.y, config.max_images, config.seed), named).astype(np.intp)
-    settings = PageSettings(
-        layer=config.layer,
-        methods=config.methods or (),
-        class_index=_class_index(config, data),
-        rows=tuple(int(row) for row in np.searchsorted(rows, named)),
-        cases=config.cases,
-        units=config.units,
-        seed=config.seed,
-    )
-    model = load_model(run.model)
-    material = Material(
-        tapped=tap(model),
-        images=_Rows(split, rows),
-        y=split.y[rows],
-        ids=[str(example) for example in split.ids[rows]],
-        class_names=data.class_names,
-        split=config.split,
-        settings=settings,
-    )
-    check_material(material)
-    return _with_stages(material, run)
-
-
-def _with_stages(material: Material, run: Run) -> Material:
-    """The same with the first filters of every epoch whose weights were kept; one that cannot be read is left out."""
-    import dataclasses
-
-    from evaluation.explain.filters import first_filters
-    from training.checkpoint import load_model
-
-    paths = sorted(run.snapshots.glob("epoch-*.weights.h5"))
-    twin, stages = load_model(run.model) if paths else None, []
-    for path in paths:
-        try:
-            twin.load_weights(path)  # type: ignore[union-attr]
-            stages.append((f"epoch {int(path.name[6:9])}", first_filters(twin)))
-        except (OSError, ValueError, KeyError) as error:
-            print(f"note: {path.name} is left out: {' '.join(str(error).split())[:120]}", file=sys.stderr)
-    return dataclasses.replace(material, stages=tuple(stages))
-
-
-class _Rows:
-    """Some rows of a split's images, read when they are asked for."""
-
-    def __init__(self, split: Split, rows: np.ndarray):
-        self._x, self._rows = split.x, rows
-        self.shape = (len(rows), *split.x.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        return self._x[self._rows[np.asarray(index)]]
-
-
-def _named_rows(config: ExplainConfig, split: Split) -> np.ndarray:
-    """Rows of the images that the settings name."""
-    places = {str(example): row for row, example in enumerate(split.ids)}
-    unknown = [name for name in config.images or () if name not in places]
-    if unknown:
-        raise ConfigError(
-            f"images must be ids of the {config.split} split, as in splits.csv, such as {next(iter(places), '–')}. "
-            f"Received: {unknown[0]}."
-        )
-    return np.array([places[name] for name in config.images or ()], dtype=np.intp)
-
-
-def _class_index(config: ExplainConfig, data: Dataset) -> int | None:
-    """The number of the class that the settings name."""
-    if config.class_name is None:
-        return None
-    if config.class_name not in data.class_names:
-        raise ConfigError(f"class_name must be one of {', '.join(data.class_names)}. Received: {config.class_name}.")
-    return data.class_names.index(config.class_name)
-
-
-def _write(config: ExplainConfig, run: Run, material: Material) -> Path:
+def _write(config: ExplainConfig, folder: ExplainFolder, material: Material) -> Path:
     """Makes the parts that are missing, one after the other, and the page after each."""
     from evaluation.explain.page.render import SECTIONS, build_section
 
-    folder, key, start = run.path / "explain", _key(config, run, material), time.monotonic()
-    done = _kept(folder, key)
+    done, left, start, begun = folder.kept(), [], time.monotonic(), 0.0
     for number, name in enumerate(SECTIONS, start=1):
         label = f"explain {number}/{len(SECTIONS)} {name}"
         if name in done:
             print(f"{label}: kept", flush=True)
-        elif time.monotonic() - start > 60 * config.budget:
-            print(f"{label}: left out, {config.budget:g} minutes are over; run it again to go on", flush=True)
+        elif begun and time.monotonic() - start > 60 * config.budget:
+            left.append(name)
         else:
             begun = time.monotonic()
             done[name] = build_section(name, material)
-            _save(config, run, material, key, [done[one] for one in SECTIONS if one in done])
+            folder.save(done)
             print(f"{label}: {done[name].absent or f'{time.monotonic() - begun:.0f} s'}", flush=True)
-    _save(config, run, material, key, [done[one] for one in SECTIONS if one in done])
-    _remove_old(folder)
-    return folder / "index.html"
+    if left:
+        print(f"left out, {config.budget:g} minutes are over; run it again to go on: {', '.join(left)}", flush=True)
+    folder.save(done)
+    return folder.page
 
 
-def _key(config: ExplainConfig, run: Run, material: Material) -> str:
-    """Tells whether parts that stand were made of the same model, images and settings."""
-    parts = (SCHEMA, sha256(run.model), config.split, config.max_images, material.settings, len(material.stages))
-    return hashlib.sha256(repr((parts, material.ids, run.read_record()["data"]["digest"])).encode()).hexdigest()
-
-
-def _kept(folder: Path, key: str) -> dict[str, PageSection]:
-    """The parts that stand and are whole, by name."""
-    from evaluation.explain.page.content import section_from
-
-    found: dict[str, PageSection] = {}
-    try:
-        data = json.loads((folder / "explain.json").read_text(encoding="utf-8"))
-        entries = data["sections"] if data["key"] == key else []
-    except (OSError, ValueError, KeyError, TypeError):
-        return found
-    for entry in entries:
-        try:
-            files = {one["file"]: (folder / one["file"]).read_bytes() for one in entry["figures"]}
-            found[entry["name"]] = section_from(entry, files)
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # torn: it is made again
-    return found
-
-
-def _save(config: ExplainConfig, run: Run, material: Material, key: str, sections: Sequence[PageSection]) -> None:
-    """Pictures, explain.json and the page, whole or not at all."""
-    from evaluation.explain.page.content import section_json
-    from evaluation.explain.page.render import SECTIONS, render_page
-
-    entries: list[dict[str, Any]] = []
-    files: dict[str, bytes | str] = {}
-    for section in sections:
-        entry, pictures = section_json(section)
-        entries.append(entry)
-        files |= pictures
-    missing = [name for name in SECTIONS if name not in {one.name for one in sections}]
-    details = dict(_details(config, run, material))
-    if missing:
-        details["not made yet"] = ", ".join(missing)
-    title = f"What {run.path.name} has learned"
-    subtitle = f"{material.tapped.model.name}, seen through {len(material.y):,} {config.split} images."
-    record = {"schema": SCHEMA, "key": key, "details": details, "missing": missing, "sections": entries}
-    files["explain.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    files["index.html"] = render_page(title, subtitle, sections, details)
-    write_all(run.path / "explain", files)
+def _folder(config: ExplainConfig, run: Run, material: Material) -> ExplainFolder:
+    """Where the page goes, and what it is made of."""
+    made_of = (sha256(run.model), config.split, config.max_images, material.settings, len(material.stages))
+    parts = (SCHEMA, *made_of, material.ids, run.read_record()["data"]["digest"])
+    return ExplainFolder(
+        path=run.path / "explain",
+        key=hashlib.sha256(repr(parts).encode()).hexdigest(),
+        title=f"What {run.path.name} has learned",
+        subtitle=f"{material.tapped.model.name}, seen through {len(material.y):,} {config.split} images.",
+        details=dict(_details(config, run, material)),
+    )
 
 
 def _details(config: ExplainConfig, run: Run, material: Material) -> Iterator[tuple[str, str]]:
@@ -289,15 +166,6 @@ def _details(config: ExplainConfig, run: Run, material: Material) -> Iterator[tu
     yield "images", f"{len(material.y):,} of the {config.split} split{trained}, drawn by seed {config.seed}"
     yield "layer of maps", material.tapped.find(config.layer).path
     yield "class explained", config.class_name or "the one predicted for each image"
-
-
-def _remove_old(folder: Path) -> None:
-    """Removes pictures that no part shows any more."""
-    data = json.loads((folder / "explain.json").read_text(encoding="utf-8"))
-    shown = {one["file"] for entry in data["sections"] for one in entry["figures"]}
-    for path in (folder / "figures").glob("*"):
-        if f"figures/{path.name}" not in shown:
-            path.unlink(missing_ok=True)
 
 
 def main() -> int:

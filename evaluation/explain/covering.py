@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evaluation.explain.errors import ExplainError
 from evaluation.explain.explanation import Explanation, clean
 from evaluation.explain.gradients import predict, scores_of
+from evaluation.explain.probability import probabilities
 from evaluation.explain.request import Request
 from evaluation.explain.tapped import Tapped
 
@@ -71,12 +72,12 @@ def occlude(
     shape = (len(classes), len(tops), len(lefts))
     flat = answers.reshape(-1, answers.shape[-1])
     repeated = np.repeat(classes, len(corners))
-    probability, label = _probabilities(flat, repeated)
+    share = probabilities(flat)
     logit = scores_of(flat, repeated).reshape(shape)
     return OcclusionGrid(
         logit,
-        probability.reshape(shape),
-        label.reshape(shape),
+        share[np.arange(len(flat)), repeated].reshape(shape),
+        share.argmax(axis=1).astype(np.int32).reshape(shape),
         tops,
         lefts,
         patch,
@@ -143,18 +144,6 @@ def _covered_logits(
             copy[top : top + patch, left : left + patch] = colour
         answers.append(predict(tapped, copies, np.zeros(len(part), np.int32))[1])
     return np.concatenate(answers)
-
-
-def _probabilities(
-    logits: NDArray[np.float32], classes: NDArray[np.int32]
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    """The probability of a class in each row, and the most probable class."""
-    values = logits.astype(np.float64)
-    if values.shape[1] == 1:
-        values = np.concatenate([np.zeros_like(values), values], axis=1)
-    values = np.exp(values - values.max(axis=1, keepdims=True))
-    values /= values.sum(axis=1, keepdims=True)
-    return values[np.arange(len(values)), classes], values.argmax(axis=1).astype(np.int32)
 
 
 def _coverage(starts: NDArray[np.intp], patch: int, size: int) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from evaluation.explain.api import Model
 from evaluation.explain.baselines import BASELINES, check_method, maps_by
 from evaluation.explain.fidelity import Curves, CurveSettings, deletion_curves, insertion_curves
 from evaluation.explain.gradients import predict
-from evaluation.explain.localise import PointingGame, pointing_game
+from evaluation.explain.localisation import PointingGame, pointing_game
 from evaluation.explain.request import make_request
 from evaluation.explain.sanity import RandomisationCheck, RandomisationSettings, randomisation_check
 from evaluation.explain.tapped import Tapped, tap

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from evaluation.explain.localise import SHARE, Localisation
+from evaluation.explain.localisation import SHARE, Localisation
 from evaluation.plots.style import (
     BLUE,
     FULL_WIDTH,
@@ -31,7 +31,9 @@ from evaluation.plots.style import (
     span,
 )
 
-STRENGTH = 0.55  # of the heat where it is largest
+STRENGTH = 0.6  # of the heat where it is largest
+COLOUR_KEPT = 0.25  # of the picture's own
+LUMINANCE = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,9 @@ def to_picture(image: NDArray[Any], bounds: tuple[float, float] = (0, 255)) -> N
 
 
 def overlay(image: NDArray[Any], heat: NDArray[Any], bounds: tuple[float, float] = (0, 255)) -> NDArray[np.uint8]:
-    """Lays heat over a greyed image: the stronger the evidence, the more of its colour.
+    """Lays heat, from yellow to red, over a greyed image: the stronger the evidence, the more of its colour.
+
+    Where there is none the image stays as it is, but for its colours, which would be taken for heat.
 
     Args:
         image: `(height, width, channels)`.
@@ -91,11 +95,12 @@ def overlay(image: NDArray[Any], heat: NDArray[Any], bounds: tuple[float, float]
         `(height, width, 3)` uint8.
     """
     picture = to_picture(image, bounds).astype(np.float64)
-    grey = picture.mean(axis=-1, keepdims=True)
+    grey = picture @ LUMINANCE
     strength = np.clip(np.asarray(heat, dtype=np.float64), 0, 1)  # a colour map takes whole numbers for indices
-    share = STRENGTH * strength[..., np.newaxis]
-    colours = 255 * matplotlib.colormaps["inferno"](strength)[..., :3]
-    return np.rint((1 - share) * (0.5 * picture + 0.5 * grey) + share * colours).astype(np.uint8)
+    share = STRENGTH * strength[..., np.newaxis] ** 1.5  # weak evidence shows faintly
+    colours = 255 * matplotlib.colormaps["autumn_r"](strength)[..., :3]
+    pale = COLOUR_KEPT * picture + (1 - COLOUR_KEPT) * grey[..., np.newaxis]
+    return np.rint((1 - share) * pale + share * colours).astype(np.uint8)
 
 
 @literal_text
@@ -104,16 +109,18 @@ def plot_boxes(
     heat: NDArray[Any],
     found: NDArray[Any],
     *,
+    others: Sequence[NDArray[Any]] = (),
     truth: Any = None,
     titles: Sequence[str] | None = None,
     columns: int = 4,
 ) -> BoxesDisplay:
-    """Draws images with their heat, the box found (solid) and the true ones (dashed).
+    """Draws images with their heat, the box found (solid), those of other thresholds (thin) and the true ones (dashed).
 
     Args:
         images: `(n, height, width, channels)` in 0…255.
         heat: `(n, height, width)` in [0, 1].
         found: `(n, 4)` of `find_boxes`; a box of 0 pixels is not drawn.
+        others: The same at other thresholds.
         truth: `(n, 4)`, or `(m, 4)` for each image; None where it is not known.
         titles: A line above each image.
         columns: Images side by side.
@@ -127,6 +134,8 @@ def plot_boxes(
         ax.imshow(overlay(images[index], heat[index]), interpolation="nearest")
         objects = np.empty((0, 4)) if truth is None else np.atleast_2d(truth[index])
         true.append([_draw_box(ax, one, "white", "--") for one in objects])
+        for thin in (one[index] for one in others if np.any(one[index])):
+            _draw_box(ax, thin, SKY, "-", width=0.8)
         boxes.append(_draw_box(ax, found[index], SKY, "-") if np.any(found[index]) else None)
     return BoxesDisplay(boxes, true, axes, figure_of(axes[0]))
 
@@ -181,11 +190,11 @@ def image_axes(count: int, columns: int, titles: Sequence[str] | None = None) ->
     return axes[:count]
 
 
-def _draw_box(ax: Axes, box: NDArray[Any], colour: str, style: str) -> Rectangle:
+def _draw_box(ax: Axes, box: NDArray[Any], colour: str, style: str, *, width: float = 1.8) -> Rectangle:
     """A box along the outer edges of its pixels."""
     top, left, bottom, right = (float(edge) - 0.5 for edge in box)
     patch = Rectangle(
-        (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.6, linestyle=style
+        (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=width, linestyle=style
     )
     ax.add_patch(patch)
     return patch

@@ -26,7 +26,7 @@ def in_float32(model: keras.Model) -> keras.Model:
     state = random.getstate()  # initialisers draw their seeds from it
     try:
         copy = keras.models.clone_model(model, clone_function=_float32_layer, recursive=True)
-        copy.set_weights(model.get_weights())
+        copy_weights(model, copy)
     except (TypeError, ValueError) as error:
         raise ExplainError(f"{model.name} cannot be copied to float32: {error} Load it in float32.") from error
     finally:
@@ -34,6 +34,18 @@ def in_float32(model: keras.Model) -> keras.Model:
     if _narrow(copy):
         raise ExplainError(f"{model.name} computes in {', '.join(_narrow(copy))}. Load it in float32.")
     return copy
+
+
+def copy_weights(model: keras.Model, copy: keras.Model) -> None:
+    """Gives a clone of a model the model's weights, so that both compute the same.
+
+    `set_weights` alone leaves behind what a Normalization layer computes with: it derives that from its weights when it
+    is adapted or loaded, and a clone would go on with the statistics of none.
+    """
+    copy.set_weights(model.get_weights())
+    for layer in copy._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _narrow(model: keras.Model) -> list[str]:

@@ -15,6 +15,7 @@ from evaluation.explain.api import Model
 from evaluation.explain.baselines import check_method, maps_by
 from evaluation.explain.errors import ExplainError
 from evaluation.explain.fidelity import mean_over_images
+from evaluation.explain.float32 import copy_weights
 from evaluation.explain.gradients import predict
 from evaluation.explain.graph import Node
 from evaluation.explain.likeness import rank_correlation, structural_similarity
@@ -195,10 +196,7 @@ def _fresh_copy(tapped: Tapped, seed: int) -> tuple[Tapped, dict[str, list[NDArr
 
 def _assign(tapped: Tapped, copy: Tapped, drawn: Mapping[str, list[NDArray[Any]]]) -> None:
     """Gives the copy the weights of the model, but for the layers drawn anew."""
-    copy.model.set_weights(tapped.model.get_weights())
-    for layer in copy.model._flatten_layers():
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with statistics of its own, which set_weights leaves behind
+    copy_weights(tapped.model, copy.model)
     for node in _weighted(copy):
         if node.path in drawn:
             node.operation.set_weights(drawn[node.path])

@@ -18,7 +18,7 @@ FAST = ("filters", "maps", "boxes")
 
 
 def small_run(folder, **settings):
-    """A run of one epoch."""
+    """A short run."""
     config = {"dataset": "digits", "epochs": 1, "batch_size": 256, "verbose": "silent", "precision": "float32"}
     return train(TrainConfig(**{"model": "gap_cnn", "runs_dir": str(folder), **config, **settings})).run
 
@@ -26,7 +26,7 @@ def small_run(folder, **settings):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     keras.utils.set_random_seed(1)
-    return small_run(tmp_path_factory.mktemp("explain"), snapshots=True)
+    return small_run(tmp_path_factory.mktemp("explain"), snapshots=True, epochs=3)
 
 
 @pytest.fixture
@@ -53,6 +53,45 @@ def test_a_second_call_keeps_what_stands_and_makes_what_was_torn(run, few, capsy
     explain_run(config)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("filters: kept") and lines[1].endswith("maps: kept") and "kept" not in lines[2]
+
+
+def test_when_the_minutes_are_over_each_call_makes_one_more_part(run, few, capsys):
+    config = ExplainConfig(run=str(run.path), max_images=30, cases=1, budget=1e-9)
+    pages = []
+    for _ in FAST:
+        pages.append(explain_run(config).read_text())
+    assert ["not made yet" in page for page in pages] == [True, True, False]
+    assert [page.count("How to read it.") for page in pages] == [1, 2, 3]
+    assert "left out, 1e-09 minutes are over; run it again to go on: maps, boxes\n" in capsys.readouterr().out
+
+
+def test_what_stood_when_the_process_was_stopped_is_kept(run, few, monkeypatch, capsys):
+    config = ExplainConfig(run=str(run.path), max_images=20, cases=1)
+
+    def stop(material):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setitem(SECTIONS, "boxes", stop)
+        with pytest.raises(KeyboardInterrupt):
+            explain_run(config)
+    assert "not made yet" in (run.path / "explain" / "index.html").read_text()
+    assert "explain/index.html" in run.manifest.read_text()
+    capsys.readouterr()
+    explain_run(config)
+    assert [line.endswith("kept") for line in capsys.readouterr().out.splitlines()] == [True, True, False]
+
+
+def test_filters_of_saved_epochs_are_drawn_and_a_torn_one_is_left_out(run, few, capsys):
+    saved = run.snapshots / "epoch-002.weights.h5"
+    whole = saved.read_bytes()
+    saved.write_bytes(b"torn")
+    explain_run(ExplainConfig(run=str(run.path), max_images=20, cases=1))
+    saved.write_bytes(whole)
+    (first, *_) = json.loads((run.path / "explain" / "explain.json").read_text())["sections"]
+    assert [one["title"] for one in first["figures"]][1] == "Filters by epoch"
+    assert "The run kept the weights of 2 epochs; 2 of them are shown." in first["findings"]
+    assert "note: epoch-002.weights.h5 is left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

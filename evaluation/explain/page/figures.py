@@ -61,7 +61,12 @@ def draw_cases(
 
 @literal_text
 def draw_occlusion(
-    images: NDArray[Any], answers: Sequence[str], grid: OcclusionGrid, class_names: Sequence[str]
+    images: NDArray[Any],
+    answers: Sequence[str],
+    grid: OcclusionGrid,
+    class_names: Sequence[str],
+    *,
+    asked: str = "the true class",
 ) -> Figure:
     """Zeiler's figure 7: image, probability of a class and most probable class by position of a covering patch.
 
@@ -70,6 +75,7 @@ def draw_occlusion(
         answers: Truth and prediction of each, two lines.
         grid: Of `occlusion_grid`.
         class_names: The K names.
+        asked: Whose probability is drawn.
     """
     present = np.unique(grid.label)
     colours = [matplotlib.colormaps["tab20"](2 * (index % 10) + index // 10 % 2) for index in range(len(present))]
@@ -84,7 +90,7 @@ def draw_occlusion(
             axes[row, 2].imshow(np.array(colours)[places], interpolation="nearest")
             share = class_names[int(grid.class_index[row])]
             axes[row, 1].set_xlabel(f"of {shorten(share, 18)}", fontsize=7, labelpad=2)
-        for column, title in enumerate(("image", "probability of the true class", "most probable class")):
+        for column, title in enumerate(("image", f"probability of {shorten(asked, 16)}", "most probable class")):
             axes[0, column].set_title(title, fontsize=8)
         figure.colorbar(drawn, ax=axes[:, 1].tolist(), shrink=0.6, aspect=30, location="right")
         handles = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,13 +13,13 @@ from evaluation.explain.feature_maps import activations
 from evaluation.explain.figures_seen import draw_feature_maps, draw_filter_evolution, draw_filters, draw_patches
 from evaluation.explain.filters import first_filters
 from evaluation.explain.graph import Node, find_node
-from evaluation.explain.maximise import Recipe, class_images
+from evaluation.explain.maximisation import Recipe, class_images
 from evaluation.explain.page.content import PageFigure, PageSection, to_figure
 from evaluation.explain.page.figures import draw_made
 from evaluation.explain.page.material import Material
 from evaluation.explain.patches import NOBODY, LayerPatches
 from evaluation.explain.projections import unit_patches
-from evaluation.explain.receptive import Field, receptive_fields
+from evaluation.explain.receptive import Field
 from evaluation.report.tables import Table
 
 MOST_LAYERS = 12
@@ -61,13 +62,12 @@ def filters_section(material: Material) -> PageSection:
 
 def atlas_section(material: Material) -> PageSection:
     """One picture for each layer: the patches that its most selective units answer to most."""
-    top, fields = material.top, receptive_fields(material.tapped.nodes, material.size)
-    shown = _shown_layers(material)
+    top, shown, drawable = material.top, _shown_layers(material), _drawable(material)
     rows, figures, numbers = [], [], {}
     chance = _chance(material, next(iter(top.layers.values())).scores.shape[1])
     for path, found in top.layers.items():
         node = find_node(material.tapped.model.name, material.tapped.nodes, path)
-        facts = _facts(material, node, found, fields[node])
+        facts = _facts(material, node, found, material.fields[node])
         numbers[path] = facts
         rows.append(_row(path, facts))
         if path in shown:
@@ -78,10 +78,10 @@ def atlas_section(material: Material) -> PageSection:
         f"{top.count:,} {material.split} images passed through the network; each picture shows the "
         f"{material.settings.units} units of a layer whose strongest answers stand out most from their usual ones."
     ]
-    if len(shown) < len(top.layers):
-        findings.append(
-            f"{len(shown)} of {len(top.layers)} layers are drawn, evenly spread; name another as the page's layer."
-        )
+    if len(drawable) < len(top.layers):
+        findings.append("Max pooling is not drawn: its units answer most to the same patches as the layer before.")
+    if len(shown) < len(drawable):
+        findings.append(f"{len(shown)} of {len(drawable)} layers are drawn, evenly spread; --layer draws another.")
     if top.skipped:
         findings.append(f"{top.skipped} images held, or caused, NaN or infinity and were left out.")
     return PageSection(
@@ -150,10 +150,17 @@ def made_section(material: Material) -> PageSection:
 
 def _shown_layers(material: Material) -> list[str]:
     """The layers that are drawn: evenly spread, the first, the last and a named one among them."""
-    paths = list(material.top.layers)
+    paths = _drawable(material)
     places = np.unique(np.linspace(0, len(paths) - 1, MOST_LAYERS).round().astype(int))
     named = material.settings.layer and material.tapped.find(material.settings.layer).path
     return [path for place, path in enumerate(paths) if place in places or path == named]
+
+
+def _drawable(material: Material) -> list[str]:
+    """The layers whose picture is not that of the layer before, and a named one whatever it is."""
+    named = material.settings.layer and material.tapped.find(material.settings.layer).path
+    pooled = {node.path for node in material.tapped.nodes if isinstance(node.operation, keras.layers.MaxPooling2D)}
+    return [path for path in material.top.layers if path not in pooled or path == named]
 
 
 def _facts(material: Material, node: Node, found: LayerPatches, field: Field) -> dict[str, object]:

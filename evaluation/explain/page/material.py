@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.explain.api import METHODS
+from evaluation.explain.class_maps import COMBINATIONS
 from evaluation.explain.errors import ExplainError
 from evaluation.explain.filters import Filters
 from evaluation.explain.gradients import predict
-from evaluation.explain.graph import feature_maps
+from evaluation.explain.graph import Node, feature_maps, find_node
 from evaluation.explain.head import average_head
-from evaluation.explain.patches import TopPatches, top_patches
+from evaluation.explain.patches import TopPatches, layers_to_see, top_patches
 from evaluation.explain.probability import probabilities
+from evaluation.explain.receptive import Field, receptive_fields
 from evaluation.explain.request import make_request
 from evaluation.explain.rules import RECTIFIERS
 from evaluation.explain.tapped import Tapped
@@ -118,12 +120,50 @@ class Material:
 
     @cached_property
     def methods(self) -> tuple[str, ...]:
-        """The methods that are shown."""
+        """The methods that are shown; of CAM and Grad-CAM, which are one where CAM is exact, only one."""
         if self.settings.methods:
             return self.settings.methods
-        unfit = set() if _averages(self.tapped) else {"class_activation_map"}
+        unfit = {"class_activation_map", "grad_cam"} - {self.coarse}
         unfit |= set() if _rectifies(self.tapped) else {"guided_backpropagation"}
         return tuple(method for method in USUAL if method not in unfit)
+
+    @cached_property
+    def fields(self) -> dict[Node, Field]:
+        """What a unit of each layer sees."""
+        return receptive_fields(self.tapped.nodes, self.size)
+
+    @cached_property
+    def coarse(self) -> str:
+        """The method for a map of the last layer: CAM where that is exact, else Grad-CAM."""
+        exact = self.settings.layer is None and _averages(self.tapped)
+        return "class_activation_map" if exact else "grad_cam"
+
+    @cached_property
+    def finer(self) -> Node:
+        """The last layer whose map has at least twice the places of the last one along a side; else the last one."""
+        last = self.tapped.find(self.settings.layer)
+        rows = self.fields
+        seen = [find_node(self.tapped.model.name, self.tapped.nodes, path) for path in layers_to_see(self.tapped)]
+        fine = [node for node in seen if len(node.shape) == 4 and len(rows[node].rows) >= 2 * len(rows[last].rows)]
+        return last if self.settings.layer or not fine else fine[-1]
+
+    def layer_of(self, method: str) -> str | None:
+        """The layer whose map a method draws here: LayerCAM, which can, of a finer one. None where there is no choice.
+
+        Args:
+            method: A key of `METHODS`.
+        """
+        if method == "layer_cam":
+            return self.finer.path
+        return self.tapped.find(self.settings.layer).path if method in COMBINATIONS else None
+
+    def places(self, method: str) -> str:
+        """How many places a method's map has, such as 6×6; empty for methods that work on pixels."""
+        layer = None if method == "class_activation_map" else self.layer_of(method)
+        if layer is None and method != "class_activation_map":
+            return ""
+        field = self.fields[self.tapped.find(layer)]
+        return f"{len(field.rows)}×{len(field.columns)}"
 
     def batches(self) -> Any:
         """Pairs of rows and their images, one batch after the other."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.embedding import share
 from evaluation.explain.feature_maps import embed_layer
+from evaluation.explain.fidelity import mean_over_images
 from evaluation.explain.fidelitytable import FidelityRow, TableSettings, fidelity_table
 from evaluation.explain.figures_fidelity import plot_agreement, plot_fidelity_curves
 from evaluation.explain.likeness import agreement
@@ -19,12 +25,14 @@ from evaluation.report.tables import Table
 from evaluation.uncertainty.intervals import Estimate
 
 MAPPED = 1000
+MUCH_ALIKE = 0.5  # rank correlation
 
 
 def fidelity_section(material: Material) -> PageSection:
     """Deletion, insertion and randomisation of every method, beside chance and an edge detector."""
     rows = material.sample(48 if material.small else 12)
-    options = {"integrated_gradients": {"steps": 32}}
+    options: dict[str, dict[str, Any]] = {"integrated_gradients": {"steps": 32}}
+    options |= {name: {"layer": layer} for name in material.methods if (layer := material.layer_of(name))}
     settings = TableSettings(steps=16, seed=material.settings.seed, options=options)
     found = fidelity_table(
         material.tapped, material.take(rows), material.methods, material.explained(rows), settings=settings
@@ -49,6 +57,7 @@ def fidelity_section(material: Material) -> PageSection:
         )
         for place, name in enumerate(("Deletion", "Insertion"))
     ]
+    better = _better_than_baselines(found)
     alike = plot_agreement(agreement({one.method: one.maps for one in found}))
     return PageSection(
         "fidelity",
@@ -60,11 +69,13 @@ def fidelity_section(material: Material) -> PageSection:
         "this table. Images with pixels missing are unlike any the network has seen, which the areas mix in.",
         [
             f"n = {len(rows)} {material.split} images drawn by lot; in brackets 95% bootstrap intervals over the "
-            "images. Methods whose intervals overlap much are not told apart here."
+            "images. Methods whose intervals overlap much are not told apart here.",
+            _verdict(better),
+            *_unchanged(found),
         ],
         [*curves, to_figure(alike.figure_, "Agreement of the methods", "Rank correlation of every pair of methods.")],
         [table],
-        {one.method: _numbers(one) for one in found},
+        {one.method: _numbers(one) for one in found} | {"better_than_baselines": better},
     )
 
 
@@ -95,6 +106,49 @@ def plane_section(material: Material) -> PageSection:
         [figure],
         numbers={**mapped.numbers, "layer": layer, "wrong": int(wrong.sum())},
     )
+
+
+def _better_than_baselines(rows: Sequence[FidelityRow]) -> dict[str, list[str]]:
+    """By curve: the methods that beat every baseline, the whole 95% interval of the differences within images."""
+    baselines = [row for row in rows if row.baseline]
+    better = {}
+    for place, (kind, sign) in enumerate((("deletion", -1), ("insertion", 1))):
+        better[kind] = [
+            row.method
+            for row in rows
+            if not row.baseline
+            and all(_above_zero(sign * (row.curves[place].areas - one.curves[place].areas)) for one in baselines)
+        ]
+    return better
+
+
+def _above_zero(differences: NDArray[np.floating]) -> bool:
+    """Whether a mean lies above 0 with its whole interval."""
+    low = mean_over_images(differences).low
+    return low is not None and low > 0
+
+
+def _verdict(better: Mapping[str, Sequence[str]]) -> str:
+    """Which methods beat both baselines, in words."""
+    if not any(better.values()):
+        return (
+            "No method beats both baselines here, neither by deletion nor by insertion: on these images the curves "
+            "give no reason to trust any of the maps more than edges or chance."
+        )
+    parts = [f"by {kind}: {', '.join(map(method_name, names)) or 'none'}" for kind, names in better.items()]
+    return f"Better than both baselines, image by image (95% interval of the differences above 0): {'; '.join(parts)}."
+
+
+def _unchanged(rows: Sequence[FidelityRow]) -> list[str]:
+    """Names the methods whose maps stay much as they are when the network forgets all it has learned."""
+    stay = [row for row in rows if not row.baseline and (row.randomisation.low or 0) > MUCH_ALIKE]
+    if not stay:
+        return []
+    names = ", ".join(method_name(row.method) for row in stay)
+    return [
+        f"Still alike after all weights were drawn anew (interval above {MUCH_ALIKE:g}), so much of what they show is "
+        f"the image itself, whatever the network: {names}."
+    ]
 
 
 def _named(row: FidelityRow) -> str:

@@ -64,7 +64,8 @@ def test_the_convolution_of_a_mobilenets_own_top_counts_as_its_dense_layer():
         ("users", "re_lu"),
         ("nested", "backbone/out"),
         ("residual", "add"),
-        ("mobilenet", "conv_pw_13_relu"),
+        ("mobilenet", "conv_pw_3_relu"),
+        ("mobilenet_whole", "conv_pw_13_relu"),
     ],
 )
 def test_the_default_layer_is_the_last_feature_map(kind, path):

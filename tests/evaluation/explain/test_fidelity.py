@@ -15,13 +15,19 @@ from tests.evaluation.explain import cases
 EACH_PIXEL = CurveSettings(steps=30, baseline=0, score="logit")
 
 
-@pytest.fixture(scope="module")
-def additive():
-    """A model that adds up weight × pixel, its images, and each pixel's part of the logit of class 1."""
-    model = cases.linear()
+@pytest.fixture(scope="module", params=["linear", "additive"])
+def additive(request):
+    """A model that adds up a function of each pixel, its images, and each pixel's part of the logit of class 1."""
+    if request.param == "linear":
+        model = cases.linear()
+        images = cases.images_for(model) / 255
+        weights = model.get_layer("logits").kernel.numpy()[:, 1].reshape(6, 5, 2)
+        return tap(model), images, (images * weights).sum(-1)
+    model = cases.additive()
     images = cases.images_for(model) / 255
-    weights = model.get_layer("logits").kernel.numpy()[:, 1].reshape(6, 5, 2)
-    return tap(model), images, (images * weights).sum(-1)
+    (first, bias), (second, _) = (model.get_layer(name).get_weights() for name in ("hidden", "parts"))
+    answers = [np.maximum(pixels @ first[0, 0] + bias, 0) @ second[0, 0][:, 1] for pixels in (images, np.zeros(2))]
+    return tap(model), images, (answers[0] - answers[1]) / 30
 
 
 def test_the_oracles_curve_is_the_exact_mirror_of_its_reverse_and_chance_lies_between(additive):

@@ -39,6 +39,16 @@ def test_of_a_linear_model_every_signed_method_gives_weight_times_pixel(linear):
     np.testing.assert_allclose(occlusion(model, images, 1, patch=1, stride=1), parts, rtol=1e-3, atol=1e-6)
 
 
+def test_of_an_additive_model_integration_and_occlusion_give_what_each_pixel_adds():
+    model = cases.additive()
+    images = cases.images_for(model) / 255
+    (first, bias), (second, _) = (model.get_layer(name).get_weights() for name in ("hidden", "parts"))
+    answers = [np.maximum(pixels @ first[0, 0] + bias, 0) @ second[0, 0][:, 1] for pixels in (images, np.zeros(2))]
+    parts = (answers[0] - answers[1]) / 30
+    np.testing.assert_allclose(occlusion(model, images, 1, patch=1, stride=1), parts, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(integrated_gradients(model, images, 1, steps=512), parts, rtol=0.01, atol=1e-4)
+
+
 def test_of_a_linear_model_saliency_is_the_largest_absolute_weight_and_noise_changes_nothing(linear):
     model, images, weights = linear
     expected = np.broadcast_to(np.abs(weights).max(-1), (5, 6, 5))
@@ -46,11 +56,10 @@ def test_of_a_linear_model_saliency_is_the_largest_absolute_weight_and_noise_cha
     np.testing.assert_allclose(smooth_grad(model, images, 1, samples=3), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["gap_cnn", "gap_cnn_binary", "cifar_cnn", "nested", "mobilenet"])
+@pytest.mark.parametrize("kind", [*cases.STATED, "gap_cnn_binary"])
 def test_integrated_gradients_add_up_to_the_change_of_the_logit(kind):
     images = cases.images_for(cases.build(kind), 2)
-    steps = 24 if kind == "mobilenet" else 128  # a deep network takes its time
-    found = explain(cases.tapped(kind), images, "integrated_gradients", 1, steps=steps, baseline=20)
+    found = explain(cases.tapped(kind), images, "integrated_gradients", 1, steps=128, baseline=20)
     start = explain(cases.tapped(kind), np.full_like(images, 20), "saliency", 1)
     change = (found.logits - start.logits)[:, 0 if kind == "gap_cnn_binary" else 1]
     np.testing.assert_allclose(found.maps.sum((1, 2)), change, rtol=0.02, atol=1e-5)
@@ -111,7 +120,7 @@ def test_a_rule_holds_wherever_the_relu_stands(kind):
     assert not np.allclose(by_hand(kernels, images, "plain"), by_hand(kernels, images, "guided"))
 
 
-@pytest.mark.parametrize("kind", ["gap_cnn", "cifar_cnn", "nested", "users", "mobilenet"])
+@pytest.mark.parametrize("kind", [*cases.STATED, "users"])
 def test_guided_backpropagation_differs_from_the_plain_gradient(kind):
     images = cases.images_for(cases.build(kind), 2)
     plain, guided = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.explain.errors import ExplainError
-from evaluation.explain.localise import find_boxes, localise, overlaps, pointing_game, threshold_sweep
+from evaluation.explain.localisation import find_boxes, localise, overlaps, pointing_game, threshold_sweep
 from evaluation.uncertainty.intervals import proportion
 
 

@@ -12,7 +12,7 @@ from evaluation.explain import ExplainError, tap
 from evaluation.explain.canvas import Canvas, total_variation_gradient
 from evaluation.explain.dream import deep_dream
 from evaluation.explain.feature_maps import activations
-from evaluation.explain.maximise import Recipe, class_images, maximise
+from evaluation.explain.maximisation import Recipe, class_images, maximise
 from evaluation.explain.patches import top_patches
 from tests.evaluation.explain import cases
 from tests.evaluation.explain.test_unchanged import digest
@@ -25,8 +25,20 @@ def tapped():
     return cases.tapped("cifar_cnn")
 
 
-@pytest.mark.parametrize("layer", ["conv1", "conv2_pool", "hidden"])
-def test_pictures_end_above_the_best_image_of_a_data_set(tapped, layer):
+@pytest.mark.parametrize(
+    ("kind", "layer"),
+    [
+        *(("cifar_cnn", layer) for layer in ("conv1", "conv2_pool", "hidden")),
+        *(
+            ("gap_cnn", "conv3"),
+            ("cifar_cnn_functional", "conv3"),
+            ("mobilenet", "conv_pw_2_relu"),
+            ("nested", "backbone/out"),
+        ),
+    ],
+)
+def test_pictures_end_above_the_best_image_of_a_data_set(kind, layer):
+    tapped = cases.tapped(kind)
     images = cases.images_for(tapped.model, 200)
     best = top_patches(tapped, [(images, range(200))], layers=[layer], k=1).layers[layer]
     units = np.flatnonzero(~best.silent)[:4]
@@ -94,9 +106,14 @@ def test_total_variation_has_the_gradient_of_its_definition():
     np.testing.assert_allclose(total_variation_gradient(shades), expected, atol=1e-5)
 
 
-def test_a_dream_of_no_steps_is_the_image_and_one_of_some_excites_the_layer(tapped):
+@pytest.mark.parametrize("kind", cases.STATED)
+def test_a_dream_of_no_steps_is_the_image(kind):
+    image = cases.images_for(cases.build(kind), 1)[0]
+    np.testing.assert_array_equal(deep_dream(cases.tapped(kind), image, steps=0), image)
+
+
+def test_a_dream_of_some_steps_excites_the_layer(tapped):
     image = cases.images_for(tapped.model, 1)[0]
-    np.testing.assert_array_equal(deep_dream(tapped, image, "conv2", steps=0), image)
     dreamt = deep_dream(tapped, image, "conv2", steps=3)
     before, after = activations(tapped, np.stack([image, dreamt]), "conv2")
     assert np.square(after).mean() > 1.1 * np.square(before).mean()

@@ -14,7 +14,7 @@ from evaluation.explain.gradients import input_gradients
 from evaluation.explain.request import Batch
 from tests.evaluation.explain import cases
 
-LAYERS = {"gap_cnn": "conv2", "cifar_cnn_functional": "conv3", "mobilenet": "conv_pw_12_relu"}
+LAYERS = {"gap_cnn": "conv2", "cifar_cnn_functional": "conv3", "mobilenet_whole": "conv_pw_12_relu"}
 
 
 @pytest.fixture(scope="module")

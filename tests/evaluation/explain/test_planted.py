@@ -8,7 +8,7 @@ import pytest
 
 import models
 from evaluation.explain import ExplainError, explain, tap
-from evaluation.explain.localise import pointing_game, threshold_sweep
+from evaluation.explain.localisation import pointing_game, threshold_sweep
 from evaluation.explain.planted import planted_patches
 
 

@@ -96,6 +96,7 @@ def test_a_chain_without_borders_follows_the_formula():
     ("kind", "layer"),
     [
         ("cifar_cnn", "conv3_pool"),
+        ("cifar_cnn_functional", "conv2"),
         ("gap_cnn", "conv3"),
         ("nested", "out"),
         ("residual", "added"),

@@ -43,6 +43,18 @@ def test_a_black_and_a_white_image_give_finite_maps(method, value):
         assert found.flags == ("constant", "constant") and not found.maps.any()
 
 
+@pytest.mark.parametrize("kind", cases.STATED)
+def test_images_of_one_colour_or_of_nan_give_zeros_and_a_flag_or_finite_maps(kind):
+    tapped = cases.tapped(kind)
+    images = np.stack([np.full(tapped.input_shape, value, np.float32) for value in (0, 128, np.nan)])
+    for method in ("grad_cam", "saliency", "gradient_times_input"):
+        found = explain(tapped, images, method, 1)
+        assert np.isfinite(found.maps).all() and found.flags[2] == "not finite" and not found.maps[2].any()
+        silent = [flag != "" for flag in found.flags]
+        assert not found.heat[silent].any()
+    assert found.flags[0] == "constant" and not found.maps[0].any()  # black times any gradient
+
+
 def test_a_map_with_nothing_positive_or_nothing_different_gives_zeros_and_a_flag():
     maps = np.stack([np.full((2, 2), -1), np.full((2, 2), 3), [[-1, -2], [-3, 0]], [[-1, 2], [0, 0]]]).astype(float)
     maps = np.concatenate([maps, np.full((1, 2, 2), np.inf)])
@@ -215,3 +227,30 @@ def test_a_model_in_mixed_precision_is_explained_in_float32():
     np.testing.assert_array_equal(found[0], grad_cam(full, images, 1))
     np.testing.assert_array_equal(found[1], integrated_gradients(full, images, 1, steps=2))
     assert model.get_layer("conv1").compute_dtype == "bfloat16"
+
+
+def test_the_float32_copy_normalises_as_the_model_does_in_nested_models_too():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = with_adapted_normalisation()
+        tapped = tap(model)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    full = with_adapted_normalisation()
+    full.set_weights(model.get_weights())
+    images = cases.images_for(full, 4)
+    logits = keras.Model(full.inputs[0], full.get_layer("logits").output)(images)
+    assert np.abs(logits).max() > 0.01
+    np.testing.assert_allclose(explain(tapped, images).logits, logits, rtol=1e-4, atol=1e-6)
+
+
+def with_adapted_normalisation() -> keras.Model:
+    """Statistics computed from data, outside and inside a nested model."""
+    data = np.random.default_rng(0).normal(90, 40, (20, 8, 8, 3)).astype(np.float32)
+    outer, inner = layers.Normalization(name="outer"), layers.Normalization(name="inner")
+    outer.adapt(data)
+    inner.adapt(data / 50)
+    nested = keras.Sequential([keras.Input((8, 8, 3)), inner, layers.Conv2D(4, 3, activation="relu")], name="nested")
+    pixels = keras.Input((8, 8, 3))
+    vector = layers.GlobalAveragePooling2D()(nested(outer(pixels)))
+    return keras.Model(pixels, layers.Dense(3, name="logits")(vector))

@@ -18,6 +18,8 @@ from tests.evaluation.explain.test_unchanged import digest
 LAYERS = {
     "gap_cnn": ("logits", "conv3", "conv2", "conv1"),
     "cifar_cnn": ("logits", "hidden", "conv3", "conv2", "conv1"),
+    "cifar_cnn_functional": ("logits", "hidden", "conv3", "conv2", "conv1"),
+    "mobilenet": ("logits", *(f"conv_{kind}_{block}" for block in (3, 2, 1) for kind in ("pw", "dw")), "conv1"),
     "nested": ("head/dense", "backbone/second", "backbone/first"),
 }
 
@@ -27,7 +29,7 @@ def test_weights_are_drawn_anew_from_the_logits_down_without_touching_the_model(
     model = cases.build(kind)
     images = cases.images_for(model, 3)
     before = digest(model), random.getstate(), np.random.get_state()[1].tobytes()
-    found = randomisation_check(model, images, "saliency", 1)
+    found = randomisation_check(cases.tapped(kind), images, "saliency", 1)
     assert all(name.startswith(start) for name, start in zip(found.layers, LAYERS[kind], strict=True))
     assert before == (digest(model), random.getstate(), np.random.get_state()[1].tobytes())
     again = randomisation_check(cases.tapped(kind), images, "saliency", 1)
@@ -72,12 +74,12 @@ def test_a_method_that_ignores_the_model_is_told_by_a_correlation_of_1_and_chanc
 
 
 def test_deep_networks_are_drawn_in_steps_with_their_normalisation():
-    model = cases.build("mobilenet")
-    images = cases.images_for(model, 2)
+    tapped = cases.tapped("mobilenet")
+    images = cases.images_for(tapped.model, 2)
     settings = RandomisationSettings(most_steps=3)
-    found = randomisation_check(cases.tapped("mobilenet"), images, "grad_cam", settings=settings)
+    found = randomisation_check(tapped, images, "grad_cam", settings=settings)
     assert len(found.layers) == 3 and found.layers[-1] == "conv1"
-    copy = randomised(cases.tapped("mobilenet"))
+    copy = randomised(tapped)
     assert (copy.model.get_layer("conv1_bn").moving_mean.numpy() == 0).all()
 
 

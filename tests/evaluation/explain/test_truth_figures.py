@@ -12,7 +12,7 @@ from evaluation.explain.figures_adversarial import plot_adversarial, plot_attack
 from evaluation.explain.figures_fidelity import plot_agreement, plot_fidelity_curves, plot_randomisation
 from evaluation.explain.figures_localise import overlay, plot_boxes, plot_threshold_sweep, to_picture
 from evaluation.explain.likeness import agreement
-from evaluation.explain.localise import threshold_sweep
+from evaluation.explain.localisation import threshold_sweep
 from evaluation.explain.sanity import RandomisationCheck
 from evaluation.plots.rendering import render
 from evaluation.plots.style import report_style
@@ -39,8 +39,11 @@ def test_heat_colours_the_image_where_it_is_strong_and_greys_it_elsewhere():
     image = np.full((2, 2, 3), 200, np.uint8)
     image[0, 0] = (200, 100, 0)
     shown = overlay(image, np.array([[0, 0], [0, 1]]))
-    assert shown[0, 0].tolist() == [150, 100, 50] and shown[0, 1].tolist() == [200, 200, 200]
-    assert abs(int(shown[1, 1, 0]) - int(shown[1, 1, 2])) > 40
+    grey = 0.299 * 200 + 0.587 * 100  # of which three quarters are shown
+    np.testing.assert_allclose(shown[0, 0], 0.25 * image[0, 0] + 0.75 * grey, atol=0.5)
+    assert shown[0, 1].tolist() == [200, 200, 200] and shown[1, 1].tolist() == [233, 80, 80]  # six tenths of red
+    weak = overlay(image, np.full((2, 2), 0.2))[1, 1].astype(int)
+    assert np.abs(weak - 200).max() < 30  # weak evidence leaves the picture
 
 
 def test_images_of_any_range_and_number_of_channels_become_pictures():
