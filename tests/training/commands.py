@@ -44,8 +44,8 @@ class Commands:
         Args:
             *arguments: As after `python -m training`.
             **job: `event` (name, n): SIGKILL at the n-th of these; `signal` (name, n, number): that signal instead;
-                `seconds`: SIGKILL that long after training began; `limit`: largest file in bytes; `module`; `cwd`; `report`:
-                whether to draw the report, which takes longer than all else.
+                `seconds`: SIGKILL that long after training began; `limit`: largest file in bytes; `module`; `cwd`;
+                `report`: whether to draw the report, which takes longer than all else.
         """
         self.process.stdin.write(json.dumps({"argv": arguments, **job}) + "\n")
         self.process.stdin.flush()
