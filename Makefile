@@ -34,7 +34,7 @@ TRANSFER := BACKBONE WEIGHTS CASE DATASET DATA_DIR POSITIVE IMAGE_SIZE IMAGES_PE
 TRANSFER_SWITCHES := DETERMINISTIC TSNE
 
 FIND := LOWEST HIGHEST STEPS
-TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS MONITOR
+TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS WORKERS MONITOR
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
@@ -47,7 +47,7 @@ STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS 
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases coverage
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases explain tuning coverage
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
@@ -55,6 +55,8 @@ bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
 bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flags,DATA_DIR SEEDS STATE)
 bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REPEATS STATE)
 bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS RUNS_DIR)
+bench_explain = benchmarks.explain $(call flags,DATA_DIR REPEATS STATE)
+bench_tuning = benchmarks.tuning $(call flags,DATA_DIR REPEATS STATE)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
 bench_coverage = benchmarks.coverage
@@ -94,8 +96,8 @@ train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE
 train-workers: $(RUNTIME)  ## train by several processes of this machine, as several machines would: WORKERS=2, and the variables of train
 	@$(BIN)/python -m training.launch --workers $(or $(call given,WORKERS,$(call quoted,WORKERS)),2) $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
 
-tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS …, the variables of train; RESUME=runs/tune/…
-	@$(BIN)/python -m training.tune $(config) $(call flags,$(TRAIN) $(TUNE) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS) $(args)
+tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS WORKERS …, the variables of train; RESUME=runs/tune/…; RUN=runs/tune/… writes its page again
+	@$(BIN)/python -m training.tune $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS)) $(args)
 
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
 	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(args)

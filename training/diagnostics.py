@@ -14,15 +14,35 @@ import numpy as np
 from training.files import write_atomic
 
 FEWEST_EPOCHS = 3  # below this, curves say nothing
+EXPLODED = 3.0  # diverged: training ends above this many times its first loss and a constant guess's
 LOST = 0.25  # a collapse gives back at least this part of what training had gained
 RISEN = 1.05  # overfitting: validation loss ends at least 5 % above its best
 HIGH = 0.5  # underfitting: losses stay above half of what a constant guess reaches
+NOTHING = 0.97  # not learning: training never gets below this part of what a constant guess reaches
+BETTER = 0.1  # not learning: accuracy stays within this of chance
+WRONG = 1.5  # saturated: a classifier's loss ends above this many times what a constant guess reaches
+SHARED = 0.01  # leaked validation: at least this part of it stands in the training split
+INACTIVE = 0.5  # dead units: at least this part of the hidden units answers 0 to every example
+FREQUENT = 0.7  # majority class only: the most frequent class has at least this part of the examples …
+SAME = 0.005  # … and accuracy ends this near to it
 MOST_WAIT = 5  # epochs without a new best after which training counts as no longer improving
 TAIL = 3  # epochs whose median stands for "the end", so that one noisy epoch decides nothing
 
-History = Mapping[str, Sequence[float]]
+History = Mapping[str, Sequence[float] | np.ndarray]
 VerdictKind = Literal[
-    "diverged", "collapsed", "overfitting", "unstable", "still improving", "underfitting", "good fit", "too few epochs"
+    "diverged",
+    "leaked validation",
+    "saturated",
+    "dead units",
+    "majority class only",
+    "not learning",
+    "collapsed",
+    "overfitting",
+    "unstable",
+    "still improving",
+    "underfitting",
+    "good fit",
+    "too few epochs",
 ]
 
 
@@ -45,6 +65,24 @@ class Verdict:
         return f"{self.kind}: {self.text}"
 
 
+@dataclass(frozen=True)
+class Clues:
+    """What curves alone cannot tell; 0 where it is not known.
+
+    Attributes:
+        majority: Share of the most frequent class among the training examples.
+        shared: Share of the validation examples that stand in the training split too.
+        inactive: Share of the hidden units that answer 0 to every training example.
+    """
+
+    majority: float = 0.0
+    shared: float = 0.0
+    inactive: float = 0.0
+
+
+NO_CLUES = Clues()
+
+
 def best_epoch(history: History, monitor: str) -> int:
     """The best epoch on validation, counted from 1: the largest accuracy, else the smallest value.
 
@@ -57,14 +95,15 @@ def best_epoch(history: History, monitor: str) -> int:
     return int(np.nanargmin(np.where(np.isfinite(values), signed, np.inf))) + 1
 
 
-def diagnose(history: History, *, baseline_loss: float, floor: float = 0.0) -> Verdict:
+def diagnose(history: History, *, baseline_loss: float, floor: float = 0.0, clues: Clues = NO_CLUES) -> Verdict:
     """Names what happened during training.
 
     Args:
-        history: `loss` and `val_loss`, one value per epoch.
+        history: `loss` and `val_loss`, one value per epoch; of a classifier `accuracy` too.
         baseline_loss: Loss of the best constant guess: the entropy of the classes, or the
             variance of the target.
         floor: Smallest loss that perfect predictions reach, as `loss_floor` gives it.
+        clues: What is known beside the curves.
 
     Returns:
         The first verdict that applies, gravest first.
@@ -74,7 +113,7 @@ def diagnose(history: History, *, baseline_loss: float, floor: float = 0.0) -> V
     finite = np.isfinite(train) & np.isfinite(validation)
     if not finite.all():
         return _diverged(int(np.argmin(finite)) + 1)
-    if epochs and train[-1] > 10 * max(train[0], baseline_loss):
+    if epochs and train[-1] > EXPLODED * max(train[0], baseline_loss):
         return _diverged(int(np.argmin(train)) + 1)
     if epochs < FEWEST_EPOCHS:
         return Verdict(
@@ -83,7 +122,12 @@ def diagnose(history: History, *, baseline_loss: float, floor: float = 0.0) -> V
             f"epochs finished: {epochs}; the curves need at least {FEWEST_EPOCHS}. Train longer.",
         )
     best = int(np.argmin(validation)) + 1
+    accuracy = np.asarray(history.get("accuracy", ()), dtype=float)
     for verdict in (
+        _leaked(clues, best),
+        _saturated(train, accuracy, best, baseline_loss),
+        _majority_only(accuracy, clues, best),
+        _not_learning(train, accuracy, best, baseline_loss, floor, clues),
         _collapsed(train, baseline_loss),
         _risen(train, validation, best),
         _still_improving(validation, best),
@@ -108,11 +152,66 @@ def _diverged(epoch: int) -> Verdict:
     return Verdict("diverged", epoch, text)
 
 
+def _leaked(clues: Clues, best: int) -> Verdict | None:
+    if clues.shared < SHARED:
+        return None
+    return Verdict(
+        "leaked validation",
+        best,
+        f"{clues.shared:.0%} of the validation examples stand in the training split too, so that validation rewards "
+        "memorising and says nothing about new examples. Remove the copies, and keep what belongs together (images of "
+        "one patient) in one split.",
+    )
+
+
+def _saturated(train: np.ndarray, accuracy: np.ndarray, best: int, baseline_loss: float) -> Verdict | None:
+    """Only of a classifier: a regressor that starts far from the target's mean starts far above the variance."""
+    if not len(accuracy) or _end(train) < WRONG * baseline_loss:
+        return None
+    return Verdict(
+        "saturated",
+        best,
+        f"training loss ({train[0]:.4g} at first, {_end(train):.4g} at the end) is far above what a constant guess has "
+        f"({baseline_loss:.4g}): the outputs are sure and wrong. Scale the inputs, or lower the learning rate (a "
+        "penalty on the weights counts, too).",
+    )
+
+
+def _majority_only(accuracy: np.ndarray, clues: Clues, best: int) -> Verdict | None:
+    if clues.majority < FREQUENT or not len(accuracy) or abs(_end(accuracy) - clues.majority) > SAME:
+        return None
+    return Verdict(
+        "majority class only",
+        best,
+        f"accuracy ends at {_end(accuracy):.4g}, the share of the most frequent class ({clues.majority:.4g}): always "
+        "naming that class does as well. Weigh the classes alike (class_weight balanced) and judge by sensitivity and "
+        "the area under the ROC curve.",
+    )
+
+
+def _not_learning(
+    train: np.ndarray, accuracy: np.ndarray, best: int, baseline_loss: float, floor: float, clues: Clues
+) -> Verdict | None:
+    """Unless accuracy is above chance: then a penalty on the weights keeps the loss high."""
+    chance = max(clues.majority, math.exp(-baseline_loss))
+    learned = len(accuracy) > 0 and _end(accuracy) > chance + BETTER
+    if learned or train.min() - floor < NOTHING * (baseline_loss - floor):
+        return None
+    stuck = (
+        f"training loss never fell clearly below a constant guess's ({train.min():.4g} beside {baseline_loss:.4g}): "
+    )
+    if clues.inactive >= INACTIVE:
+        text = f"{clues.inactive:.0%} of the hidden units answer 0 to every example and get no gradient any more; "
+        return Verdict("dead units", best, stuck + text + "lower the learning rate, or use another initializer.")
+    text = "the learning rate is far too small or too large, units are dead, or the inputs say nothing of the targets."
+    return Verdict("not learning", best, stuck + text)
+
+
 def _collapsed(train: np.ndarray, baseline_loss: float) -> Verdict | None:
     best = int(np.argmin(train)) + 1
     gained = max(train[0], baseline_loss) - train[best - 1]
     lost = _end(train) - train[best - 1]
-    if len(train) - best < TAIL or lost < LOST * gained:
+    if len(train) - best < TAIL or lost <= 0 or lost < LOST * gained:
         return None
     return Verdict(
         "collapsed",

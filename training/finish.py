@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from evaluation.report import Report
 from training.callbacks import BestModel, HistoryWriter, StopOnNonFinite
 from training.checks import TrainingDiverged
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset
-from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
+from training.diagnostics import Clues, Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
 from training.predictions import predict_run
 from training.results import report_run
 from training.run import Run
@@ -60,7 +62,7 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
     if watch.epochs:
         floor = loss_floor(data.num_classes, config.label_smoothing)
-        verdict = diagnose(history, baseline_loss=baseline_of(config, data), floor=floor)
+        verdict = diagnose(history, baseline_loss=baseline_of(config, data), floor=floor, clues=clues_of(data))
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
     report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
@@ -75,6 +77,13 @@ def baseline_of(config: TrainConfig, data: Dataset) -> float:
     if config.class_weight == "balanced":
         return math.log(data.num_classes)
     return baseline_loss(data.train.y, data.num_classes, config.label_smoothing)
+
+
+def clues_of(data: Dataset) -> Clues:
+    """How frequent the most frequent class is; what it costs to find the rest, a run does not spend."""
+    if data.task != "classification":
+        return Clues()
+    return Clues(majority=float(np.bincount(data.train.y).max() / len(data.train)))
 
 
 def _divergence_message(config: TrainConfig, run: Run, guard: StopOnNonFinite, best: BestModel) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from training.diagnostics import Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
+from training.diagnostics import Clues, Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
 
 E = np.arange(1, 31)
 FALLING = 2.3 * np.exp(-E / 6) + 0.1
@@ -35,7 +35,7 @@ def test_each_outcome_is_named_with_its_epoch(kind):
 
 
 def test_nan_and_explosion_are_divergence():
-    for bad in (math.nan, math.inf, 1e6):
+    for bad in (math.nan, math.inf, 1e6, 7.0):
         verdict = diagnose({"loss": [2.0, 1.5, 1.2, bad], "val_loss": [2.0, 1.6, 1.4, 1.4]}, baseline_loss=2.3)
         assert verdict.kind == "diverged"
 
@@ -101,3 +101,44 @@ def test_a_smoothed_run_that_fits_is_not_called_underfitting():
     assert train.min() > 0.5 * math.log(10)
     assert diagnose(history, baseline_loss=math.log(10), floor=loss_floor(10, 0.4)).kind == "good fit"
     assert diagnose(history, baseline_loss=math.log(10)).kind == "underfitting"
+
+
+FLAT = {"loss": np.full(12, 2.31), "val_loss": np.full(12, 2.32), "accuracy": np.full(12, 0.1)}
+RARE = {"loss": 0.6 * np.exp(-E / 4) + 0.15, "val_loss": 0.6 * np.exp(-E / 4) + 0.16, "accuracy": np.full(30, 0.961)}
+
+
+def test_a_loss_that_stays_at_the_constant_guess_is_not_learning_and_dead_units_are_named_where_they_are_known():
+    assert diagnose(FLAT, baseline_loss=math.log(10)).kind == "not learning"
+    assert diagnose(FLAT, baseline_loss=math.log(10), clues=Clues(inactive=0.4)).kind == "not learning"
+    verdict = diagnose(FLAT, baseline_loss=math.log(10), clues=Clues(inactive=0.9))
+    assert verdict.kind == "dead units" and "90% of the hidden units" in verdict.text
+    guesses = {"loss": [1.02, 1.0, 1.0, 1.0], "val_loss": [1.0, 1.0, 1.0, 1.0]}  # a regression, without accuracy
+    assert diagnose(guesses, baseline_loss=1.0).kind == "not learning"
+
+
+def test_a_high_loss_beside_an_accuracy_above_chance_is_a_penalty_and_no_want_of_learning():
+    history = FLAT | {"accuracy": np.linspace(0.2, 0.8, 12)}
+    assert diagnose(history, baseline_loss=math.log(10)).kind == "underfitting"
+    barely = FLAT | {"accuracy": np.full(12, 0.75)}
+    assert diagnose(barely, baseline_loss=2.3, clues=Clues(majority=0.69)).kind == "not learning"
+
+
+def test_a_classifier_far_worse_than_a_constant_guess_is_saturated_and_a_regressor_is_not():
+    history = {"loss": [90.0, 50.0, 70.0, 40.0, 60.0], "val_loss": [80.0, 40.0, 60.0, 55.0, 58.0]}
+    verdict = diagnose(history | {"accuracy": [0.6] * 5}, baseline_loss=math.log(2))
+    assert verdict.kind == "saturated" and "Scale the inputs" in verdict.text
+    assert diagnose(history, baseline_loss=100.0).kind != "saturated"
+
+
+def test_shared_examples_are_a_leak_whatever_the_curves_say():
+    train, validation, _ = CURVES["good fit"]
+    history = {"loss": train, "val_loss": validation}
+    verdict = diagnose(history, baseline_loss=math.log(10), clues=Clues(shared=0.25))
+    assert verdict.kind == "leaked validation" and verdict.text.startswith("25% of the validation examples")
+    assert diagnose(history, baseline_loss=math.log(10), clues=Clues(shared=0.004)).kind == "good fit"
+
+
+def test_accuracy_at_the_share_of_a_frequent_class_is_that_class_only():
+    assert diagnose(RARE, baseline_loss=0.168, clues=Clues(majority=0.96)).kind == "majority class only"
+    for clues in (Clues(majority=0.9), Clues()):
+        assert diagnose(RARE, baseline_loss=0.168, clues=clues).kind != "majority class only"

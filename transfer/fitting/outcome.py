@@ -13,7 +13,7 @@ from evaluation.report import Report
 from evaluation.uncertainty.intervals import wilson_limits
 from training.checks import TrainingDiverged
 from training.diagnostics import FEWEST_EPOCHS, Verdict, diagnose, draw_curves
-from training.finish import Watch, baseline_of
+from training.finish import Watch, baseline_of, clues_of
 from training.predictions import predict_run
 from training.results import report_run
 from training.run import Run
@@ -166,8 +166,9 @@ def _verdict(work: Work, trained: Trained) -> Verdict:
         return Verdict("too few epochs", 0, "no epoch was finished.")
     first = max(phase["first_epoch"] for phase in phases if phase["first_epoch"] <= watch.epochs) - 1
     settings = training_config(work.config)
-    history = {name: watch.writer.history[name][first:] for name in ("loss", "val_loss")}
-    verdict = diagnose(history, baseline_loss=baseline_of(settings, work.source.data))
+    history = {name: watch.writer.history[name][first:] for name in ("loss", "val_loss", "accuracy")}
+    data = work.source.data
+    verdict = diagnose(history, baseline_loss=baseline_of(settings, data), clues=clues_of(data))
     if len(trained.phases) == 1 or len(history["loss"]) < FEWEST_EPOCHS:
         return verdict
     name = trained.phases[-1]["name"]
