@@ -10,12 +10,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from scipy import stats
 
 from evaluation.files import write_atomically
 from training.config import TrainConfig, from_yaml, to_yaml
@@ -27,68 +24,13 @@ from training.results import relative
 from training.resume import AlreadyFinished, ResumeConfig, config_digest, resume
 from training.run import Run, new_run, open_run
 from training.train import run_job
+from training.tuning.comparison import Candidate, Comparison, compare, winner_of
+from training.tuning.points import settings_of, training_of
 from training.tuning.runner import BAD_POINTS, train_once
 from training.tuning.search import Search
 from training.tuning.table import Row, best_first, with_spread
 
 DEFAULT = "default"
-LEVEL = 0.95
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A setting that is trained again.
-
-    Attributes:
-        name: `default`, or `trial 7`.
-        config: The training.
-        values: The objective by seed; None where the training failed.
-    """
-
-    name: str
-    config: TrainConfig
-    values: tuple[float | None, ...] = ()
-
-    @property
-    def scores(self) -> list[float]:
-        return [value for value in self.values if value is not None]
-
-    @property
-    def mean(self) -> float:
-        """Mean over the seeds; NaN where one failed."""
-        return statistics.fmean(self.scores) if self.scores and None not in self.values else math.nan
-
-    @property
-    def spread(self) -> float | None:
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The winner against another candidate, seed by seed.
-
-    Attributes:
-        name: The other one's.
-        gain: Mean difference; above 0 the winner is better.
-        low, high: 95 % interval of the mean difference (Student's t); None for one seed.
-    """
-
-    name: str
-    gain: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def beyond_noise(self) -> bool | None:
-        """Whether the interval lies above 0; None where one seed says nothing of noise."""
-        return None if self.low is None else self.low > 0
-
-    def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"against {self.name}: {self.gain:+.4f}; one seed says nothing of noise"
-        outside = "better beyond noise" if self.low > 0 else "worse beyond noise" if self.high < 0 else None
-        verdict = outside or "within noise"
-        return f"against {self.name}: {self.gain:+.4f} (95% interval {self.low:+.4f} to {self.high:+.4f}), {verdict}"
 
 
 @dataclass(frozen=True)
@@ -143,7 +85,7 @@ def _finalists(search: Search) -> list[Row]:
     """The best trials, of which no two stand for the same setting (as Hyperband's promoted ones do)."""
     found: dict[str, Row] = {}
     for row in best_first(search.rows, search.config.goal[1]):
-        key = json.dumps(search.settings_of(row.point), sort_keys=True, default=str)
+        key = json.dumps(settings_of(search.space, row.point), sort_keys=True, default=str)
         found.setdefault(key, row)
     return list(found.values())[: search.config.finalists]
 
@@ -151,7 +93,7 @@ def _finalists(search: Search) -> list[Row]:
 def _config_of(search: Search, row: Row) -> TrainConfig:
     """The training of a trial, with the epochs of a full one where Hyperband cut it."""
     point = {name: value for name, value in row.point.items() if not name.startswith("tuner/")}
-    return search.training_of(point)
+    return training_of(search.base, search.space, point)
 
 
 def _trained(search: Search, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -189,33 +131,6 @@ def _read(path: Path) -> dict[str, float | None]:
 def _say(search: Search, text: str) -> None:
     if search.config.verbose != "silent":
         print(text, flush=True)
-
-
-def winner_of(candidates: Sequence[Candidate], direction: str) -> Candidate | None:
-    """The best mean; of equal ones the first. None where every candidate failed with some seed."""
-    whole = [one for one in candidates if math.isfinite(one.mean)]
-    better = max if direction == "max" else min
-    return better(whole, key=lambda one: one.mean) if whole else None
-
-
-def compare(winner: Candidate, other: Candidate, direction: str) -> Comparison:
-    """The winner against another one, seed by seed.
-
-    Args:
-        winner, other: Trained with the same seeds.
-        direction: `max` or `min`: which values are better.
-
-    Reference:
-        Student, 1908, "The probable error of a mean", Biometrika 6(1).
-    """
-    sign = 1 if direction == "max" else -1
-    pairs = [(a, b) for a, b in zip(winner.values, other.values, strict=True) if a is not None and b is not None]
-    gains = [sign * (a - b) for a, b in pairs]
-    if len(gains) < 2:
-        return Comparison(other.name, gains[0] if gains else math.nan)
-    mean = statistics.fmean(gains)
-    half = stats.t.ppf((1 + LEVEL) / 2, len(gains) - 1) * statistics.stdev(gains) / math.sqrt(len(gains))
-    return Comparison(other.name, mean, mean - float(half), mean + float(half))
 
 
 def _write_best(search: Search, winner: TrainConfig) -> Path:
@@ -265,7 +180,7 @@ def _tested(search: Search, winner: TrainConfig) -> Run:
         except AlreadyFinished:
             return former
     run = new_run(search.config.runs_dir, "train", config.model, config.dataset)
-    search.run.update_record(final_run=str(run.path))
+    search.run.update_record(final_run=str(run.path.resolve()))
     with run.lock():
         model, twin, plan = prepare(config, search.data)
         return _whole(run_job(Job(config, search.data, model, twin, plan, run)))

@@ -19,6 +19,7 @@ from training.datasets.catalog import SOURCES
 Algorithm = Literal["grid", "random", "hyperband", "bayesian"]
 MAX_TRIALS = 25  # where neither trials nor time bound the search; a grid ends by itself
 EPOCHS = {"image": 10, "table": 60}  # fewer than those of a training: a search compares
+LOWEST = {"max_trials": 1, "seeds": 1, "keep": 0, "finalists": 1, "final_seeds": 0, "workers": 0}
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -34,12 +35,13 @@ class TuneConfig(TrainConfig):
         " val_accuracy, or val_mae for a number.\n"
         "    seeds: Trainings of each trial, each with a seed of its own; from 2 on scores carry a spread.\n"
         "    folds: Parts of the training split that judge in turn, instead of the validation split; 0 for none.\n"
-        "    stop_hopeless: End a trial that is worse than the median of the others at the same epoch.\n"
+        "    stop_hopeless: End a trial that is worse than the median of the others at the same epoch; not with"
+        " deterministic, where it must not matter which others have ended.\n"
         "    keep: Models of the best trials that stay on the disk.\n"
         "    finalists: Best trials that are trained again, with final_seeds, and compared with the default setting.\n"
         "    final_seeds: Seeds of that comparison, from seed upwards; 0 leaves the comparison and the test out.\n"
+        "    workers: Processes of this machine that train trials at the same time and share its cores; 1: no others.\n"
     )
-    model: str = "gap_cnn"
     algorithm: Algorithm = "random"
     space: str | None = None
     max_trials: int | None = None
@@ -51,10 +53,11 @@ class TuneConfig(TrainConfig):
     keep: int = 3
     finalists: int = 2
     final_seeds: int = 3
+    workers: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, low in (("max_trials", 1), ("seeds", 1), ("keep", 0), ("finalists", 1), ("final_seeds", 0)):
+        for name, low in LOWEST.items():
             value = getattr(self, name)
             if value is not None and value < low:
                 raise ConfigError(f"{name} must be at least {low}. Received: {name}={value}.")

@@ -6,7 +6,7 @@ optimisation, and a trial that ended a moment ago. They take seed 0 for none, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras_tuner
@@ -33,12 +33,14 @@ class Dependable(keras_tuner.Oracle):
 
     Attributes:
         keep: Receives the whole state after each event of a trial; JSON.
+        clock: Seconds since the search began, of all its sittings.
         spent: Whether the time for new trials is over.
         ended: Why no further trial was proposed; None while there are some.
     """
 
     ongoing_trials: dict[str, trials_of.Trial]
     keep: Callable[[dict[str, Any]], None] | None = None
+    clock: Callable[[], float] | None = None
     spent: Callable[[], bool] | None = None
     ended: str | None = None
 
@@ -57,8 +59,37 @@ class Dependable(keras_tuner.Oracle):
 
     @keras_tuner.synchronized
     def end_trial(self, trial: trials_of.Trial) -> None:
+        if self.clock is not None:
+            self.trials[trial.trial_id].metrics.update("ended_seconds", round(self.clock(), 1))
         super().end_trial(trial)
         self._keep()
+
+    def tell(self, trial_id: str, numbers: Mapping[str, Any]) -> None:
+        """Takes what a trial reached: `Outcome.numbers` and its seconds."""
+        last = {name: value for name, value in numbers.items() if name != CURVE}
+        for epoch, value in enumerate(numbers[CURVE], 1):
+            self.update_trial(trial_id, {SCORE: numbers[SCORE], CURVE: value}, step=epoch)
+        self.update_trial(trial_id, last, step=len(numbers[CURVE]))
+
+    def requeue(self, tuner_id: str) -> None:
+        """Lets the trial of a worker that is gone begin again, with its number and so with its seeds."""
+        self._begin_again(self.ongoing_trials.pop(tuner_id))
+        self._keep()
+
+    def _begin_again(self, trial: trials_of.Trial) -> None:
+        trial.metrics = type(trial.metrics)()
+        self._retry_queue.append(trial.trial_id)
+
+    @property
+    def has_cut_trials(self) -> bool:
+        """Whether trials that were cut wait to begin again."""
+        return bool(self._retry_queue)
+
+    @property
+    def curves(self) -> list[list[float]]:
+        """The best objective after each epoch of the first training of every completed trial."""
+        done = [trial for trial in self.trials.values() if trial.status == trials_of.TrialStatus.COMPLETED]
+        return [curve_of(trial) for trial in done]
 
     def _keep(self) -> None:
         if self.keep is not None:
@@ -93,13 +124,22 @@ class Dependable(keras_tuner.Oracle):
         self.trials = {trial.trial_id: trial for trial in restored}
         super().set_state(state)
         for trial in self.ongoing_trials.values():
-            trial.metrics = type(trial.metrics)()
-            self._retry_queue.append(trial.trial_id)
+            self._begin_again(trial)
         self.ongoing_trials = {}
 
 
 class Grid(Dependable, GridSearchOracle):
-    """All points, the defaults first. The stock oracle forgets its place: a reloaded search would end at once."""
+    """All points, the defaults first. The stock oracle forgets its place: a reloaded search would end at once.
+
+    It also waits for a trial to end before it proposes the next, in case that a training finds a new parameter. Here
+    all are known from the start, so several workers get a point each.
+    """
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        found = super().populate_space(trial_id)
+        if found.get("values"):
+            self._populate_next.append(trial_id)
+        return found
 
     def get_state(self) -> dict[str, Any]:
         order = self._ordered_ids

@@ -9,6 +9,7 @@ from typing import Any
 
 from training.checks import ConfigError
 from training.config import TrainConfig
+from training.tuning.spaces import Settings, Space
 
 TUNABLE = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "momentum", "nesterov"),
@@ -33,6 +34,25 @@ def setting(base: TrainConfig, settings: Mapping[str, Any], **more: Any) -> Trai
     own = {name: value for name, value in settings.items() if name in TUNABLE}
     keywords = {name: value for name, value in settings.items() if name not in TUNABLE}
     return dataclasses.replace(base, **own | {"hyperparameters": dict(base.hyperparameters) | keywords} | more)
+
+
+def settings_of(space: Space, values: Mapping[str, Any]) -> Settings:
+    """What a point of a space stands for."""
+    from keras_tuner import HyperParameters
+
+    hp = HyperParameters()
+    hp.values = dict(values)
+    return space(hp)
+
+
+def training_of(base: TrainConfig, space: Space, values: Mapping[str, Any]) -> TrainConfig:
+    """The training that a point stands for; Hyperband says how many epochs.
+
+    Raises:
+        ConfigError: The settings contradict each other.
+    """
+    epochs = {"epochs": values["tuner/epochs"]} if "tuner/epochs" in values else {}
+    return setting(base, settings_of(space, values), **epochs)
 
 
 def check_objective(objective: str, names: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from training.resume import AlreadyFinished
 from training.run import Run, RunError
 from training.tuning.config import TuneConfig, read_settings, seconds_of
 
-ALLOWED = ("max_trials", "time", "data_dir", "verbose")
+ALLOWED = ("max_trials", "time", "data_dir", "workers", "verbose")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class ResumeTuneConfig:
         max_trials: Trials at most, those that are done included.
         time: No trial begins after this long, such as 30m; all sittings count.
         data_dir: Where the data is now, if it has moved.
+        workers: Processes that train trials at the same time.
         verbose: auto, bar, line or silent; default: as recorded.
     """
 
@@ -33,12 +34,15 @@ class ResumeTuneConfig:
     max_trials: int | None = None
     time: str | None = None
     data_dir: str | None = None
+    workers: int | None = None
     verbose: Literal["auto", "bar", "line", "silent"] | None = None
 
     def __post_init__(self) -> None:
         seconds_of(self.time)
-        if self.max_trials is not None and self.max_trials < 1:
-            raise ConfigError(f"max_trials must be at least 1. Received: max_trials={self.max_trials}.")
+        for name, low in (("max_trials", 1), ("workers", 0)):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise ConfigError(f"{name} must be at least {low}. Received: {name}={value}.")
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import gc
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,17 @@ import tensorflow as tf
 
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig
-from training.datasets.dataset import Dataset, Split
+from training.datasets.dataset import Dataset
 from training.devices import passing_run
 from training.finish import Watch
 from training.interrupt import EXIT_CODES
 from training.job import Job
 from training.prepare import prepare
 from training.train import fit_job
-from training.tuning.points import derived_seed
+from training.tuning.config import TuneConfig
+from training.tuning.folds import folds_of
+from training.tuning.points import derived_seed, training_of
+from training.tuning.spaces import Space
 from training.tuning.stopping import MedianRule
 
 BAD_POINTS = (ConfigError, TrainingDiverged, MemoryError, tf.errors.ResourceExhaustedError)
@@ -69,8 +72,19 @@ class Outcome:
         return statistics.stdev(score.value for score in self.scores) if len(self.scores) > 1 else None
 
     @property
-    def epochs(self) -> int:
-        return sum(len(score.curve) for score in self.scores)
+    def numbers(self) -> dict[str, Any]:
+        """What the oracle, the table and the report know of the trial; JSON."""
+        first = self.scores[0]
+        spread = {} if self.spread is None else {"spread": self.spread}
+        return {
+            "score": self.mean,
+            "curve": list(first.curve),
+            "n": len(self.scores),
+            "fit_seconds": round(sum(score.seconds for score in self.scores), 3),
+            "epochs": sum(len(score.curve) for score in self.scores),
+            "parameters": first.model.count_params(),
+            "stopped": first.stopped,
+        } | spread
 
 
 def train_once(
@@ -169,34 +183,58 @@ def run_trial(
     return Outcome(tuple(scores))
 
 
-def folds_of(data: Dataset, count: int, seed: int) -> list[Dataset]:
-    """The training split in `count` parts, each of which judges what the others train; validation stays unseen.
+@dataclass(frozen=True)
+class Runner:
+    """Trains trials, in the process of the search as in a worker.
 
-    So validation may still judge the setting that the folds chose. Groups stay together, classes keep their shares.
+    Attributes:
+        config: The search.
+        space: A function from hyperparameters to settings.
+        base: What every trial starts from; its precision is resolved.
+        data: The splits.
+        parts: The same, or one data set per fold.
+    """
+
+    config: TuneConfig
+    space: Space
+    base: TrainConfig
+    data: Dataset
+    parts: Sequence[Dataset]
+
+    def run(self, number: int, values: Mapping[str, Any], curves: Sequence[Sequence[float]]) -> Outcome:
+        """Trains one trial.
+
+        Args:
+            number: The trial's, from 1.
+            values: Its point.
+            curves: As `MedianRule` takes them.
+
+        Raises:
+            ConfigError, TrainingDiverged, KeyboardInterrupt: As `train_once`.
+        """
+        config = self.config
+        judged = config.stop_hopeless and config.algorithm != "hyperband" and not config.deterministic
+        objective, direction = config.goal
+        return run_trial(
+            training_of(self.base, self.space, values),
+            self.parts,
+            number=number,
+            repeats=config.seeds,
+            objective=objective,
+            direction=direction,
+            curves=curves if judged else (),
+        )
+
+
+def runner_for(config: TuneConfig, space: Space, base: TrainConfig, data: Dataset) -> Runner:
+    """A runner on the data as it is, or in folds.
 
     Raises:
         ConfigError: There are fewer examples or groups than folds.
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
-
-    if count == 0:
-        return [data]
-    classes, grouped = data.task == "classification", data.train.groups is not None
-    kind = {
-        (True, True): StratifiedGroupKFold,
-        (True, False): StratifiedKFold,
-        (False, True): GroupKFold,
-        (False, False): KFold,
-    }[classes, grouped]
-    splitter = kind(n_splits=count, shuffle=True, random_state=seed)
-    rows = np.arange(len(data.train))
-    try:
-        pairs = list(splitter.split(rows, data.train.y, data.train.groups))
-    except ValueError as error:
-        raise ConfigError(f"folds={count} do not fit the training split: {error}") from error
-    return [dataclasses.replace(data, train=_part(data.train, a), validation=_part(data.train, b)) for a, b in pairs]
+    return Runner(config, space, base, data, folds_of(data, config.folds, config.split_seed))
 
 
-def _part(split: Split, rows: np.ndarray) -> Split:
-    groups = None if split.groups is None else split.groups[rows]
-    return Split(x=split.x[rows], y=split.y[rows], ids=split.ids[rows], groups=groups)
+def reason_of(error: BaseException) -> str:
+    """Why a point is a bad one, in one line."""
+    return (" ".join(str(error).split()) or type(error).__name__)[:300]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import statistics
@@ -14,9 +15,13 @@ from training.run import Run, open_run
 from training.train import load_data
 from training.tuning import resume as resuming
 from training.tuning import search as searching
+from training.tuning import start as starting
+from training.tuning import trials
+from training.tuning.channel import Place
 from training.tuning.conclude import Conclusion, conclude, describe
 from training.tuning.config import TuneConfig
 from training.tuning.oracles import FAILURES
+from training.tuning.report import write_report
 from training.tuning.search import Search
 from training.tuning.snapshots import Snapshots
 from training.tuning.table import Row, best_first
@@ -46,11 +51,12 @@ class TuneResult:
     conclusion: Conclusion | None
 
 
-def tune(config: TuneConfig) -> TuneResult:
+def tune(config: TuneConfig, place: Place | None = None) -> TuneResult:
     """Searches, and ends with the best setting compared and tested once.
 
     Args:
         config: All settings.
+        place: Where workers of other machines find this search; None: it is alone.
 
     Raises:
         ConfigError: The settings or the space do not fit the factory or the data, or no trial can be trained.
@@ -58,16 +64,23 @@ def tune(config: TuneConfig) -> TuneResult:
         KeyboardInterrupt: A signal asked for an end; a note says how to go on.
         OSError: The disk is full or not writable; what is finished is kept.
     """
-    search = searching.start(config)
+    _check_workers(config, place)
+    search = starting.start(config)
     with search.run.lock():
-        return _work(search)
+        return _work(search, place)
 
 
-def go_on(request: resuming.ResumeTuneConfig) -> TuneResult:
+def _check_workers(config: TuneConfig, place: Place | None) -> None:
+    if place is None and not config.workers:
+        raise ConfigError("workers 0 leaves all trials to other machines: set the three variables of README.md first.")
+
+
+def go_on(request: resuming.ResumeTuneConfig, place: Place | None = None) -> TuneResult:
     """Goes on with a search after its last finished trial.
 
     Args:
         request: Which search, and what may change.
+        place: As `tune` takes it.
 
     Raises:
         AlreadyFinished: It is complete; nothing was changed.
@@ -77,7 +90,8 @@ def go_on(request: resuming.ResumeTuneConfig) -> TuneResult:
     run = open_run(request.resume)
     with run.lock():
         config = resuming.settings_for(run, request)
-        return _work(_restored(run, config))
+        _check_workers(config, place)
+        return _work(_restored(run, config), place)
 
 
 def _restored(run: Run, config: TuneConfig) -> Search:
@@ -85,27 +99,27 @@ def _restored(run: Run, config: TuneConfig) -> Search:
     run.remove_leftovers()
     run.manifest.unlink(missing_ok=True)  # written last, it marks a search that is complete
     state, torn = Snapshots(run.path).read()
-    space = searching.space_of(config, run.path)
-    oracle = searching.new_oracle_for(config, space)
+    space = starting.space_of(config, run.path)
+    oracle = starting.new_oracle_for(config, space)
     data = load_data(config.training)
     resuming.check_data(run, data)
     if state is not None:
-        resuming.check_signature(run, state["signature"], searching.signature(config, data, oracle))
+        resuming.check_signature(run, state["signature"], starting.signature(config, data, oracle))
         oracle.set_state(state["oracle"])
         resuming.check_bound(run, config, len(oracle.trials))
     record = run.read_record() if run.record.exists() else {}
-    base = searching.base_of(config, data, record.get("resolved", {}).get("precision"))
+    base = starting.base_of(config, data, record.get("resolved", {}).get("precision"))
     before = state["elapsed"] if state else 0.0
-    total = searching.total_of(config, oracle)
+    total = starting.total_of(config, oracle)
     search = Search(config, run, space, data, oracle, base, before=before, total=total)
     for note in (torn, resuming.note_of(state)):
         if note and config.verbose != "silent":
             print(note, flush=True)
-    searching.record(search, resumed=[*record.get("resumed", []), resuming.entry_of(state)])
+    starting.record(search, resumed=[*record.get("resumed", []), resuming.entry_of(state)])
     return search
 
 
-def _work(search: Search) -> TuneResult:
+def _work(search: Search, place: Place | None) -> TuneResult:
     """Trials, then the conclusion; whatever cuts it short leaves a directory that can go on."""
     config, run = search.config, search.run
     if config.verbose != "silent":
@@ -113,7 +127,7 @@ def _work(search: Search) -> TuneResult:
     try:
         with orderly_end() as stop:
             search = dataclasses.replace(search, stop=stop)
-            why = searching.run_search(search)
+            why = trials.run_search(search, place)
             rows = tuple(search.rows)
             _say_end(search, why)
             if not best_first(rows, config.goal[1]):
@@ -121,9 +135,12 @@ def _work(search: Search) -> TuneResult:
             conclusion = conclude(search)
     except BaseException as error:
         _record_end(search, "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", error)
+        with contextlib.suppress(Exception):  # what stopped the search matters more than its page
+            write_report(run)
         error.add_note(f"Finished trials are kept; go on with: make tune RESUME={relative(run.path)}")
         raise
     _record_end(search, "finished", why=WHY[why], conclusion=conclusion)
+    write_report(run)
     run.write_manifest()
     return TuneResult(run, rows, why, conclusion)
 
@@ -174,4 +191,4 @@ def _record_end(
 def summary(result: TuneResult) -> list[str]:
     """What the user reads at the end."""
     lines = [] if result.conclusion is None else describe(result.conclusion)
-    return [*lines, f"trials: {relative(result.run.path / 'trials.csv')}"]
+    return [*lines, f"search: {relative(result.run.report / 'index.html')}"]

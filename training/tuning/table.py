@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.files import write_atomically
+from training.run import RunError
 from training.tuning.points import derived_seed
 from training.words import in_words
 
 if TYPE_CHECKING:
     from keras_tuner.engine.trial import Trial
 
-COLUMNS = ("number", "status", "score", "spread", "n", "seconds", "fit_seconds", "epochs", "parameters", "seed")
+COLUMNS = (
+    *("number", "status", "score", "spread", "n", "seconds", "fit_seconds", "ended_seconds", "epochs", "parameters"),
+    "seed",
+)
 STATUS = {"COMPLETED": "completed", "FAILED": "failed", "RUNNING": "running"}
 
 
@@ -33,6 +37,7 @@ class Row:
         n: Trainings.
         seconds: Wall clock.
         fit_seconds: Of these, in the training loops.
+        ended_seconds: When it ended, in seconds since the search began, of all its sittings.
         epochs: Of all trainings.
         parameters: Number of weights of the model.
         point: The hyperparameters, as keras-tuner knows them.
@@ -46,6 +51,7 @@ class Row:
     n: int | None = None
     seconds: float | None = None
     fit_seconds: float | None = None
+    ended_seconds: float | None = None
     epochs: int | None = None
     parameters: int | None = None
     point: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +78,7 @@ def row_of(trial: Trial) -> Row:
         n=metric("n", int),
         seconds=metric("seconds"),
         fit_seconds=metric("fit_seconds"),
+        ended_seconds=metric("ended_seconds"),
         epochs=metric("epochs", int),
         parameters=metric("parameters", int),
         point=dict(trial.hyperparameters.values),
@@ -94,8 +101,7 @@ def write_table(path: Path, rows: Sequence[Row], names: Sequence[str], seed: int
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*COLUMNS, *columns, "reason"])
     for row in rows:
-        numbers = [row.score, row.spread, row.n, row.seconds, row.fit_seconds, row.epochs, row.parameters]
-        own = [row.number, row.status, *numbers, derived_seed(seed, "trial", row.number, 0)]
+        own = [*(getattr(row, name) for name in COLUMNS[:-1]), derived_seed(seed, "trial", row.number, 0)]
         writer.writerow([*own, *(row.point.get(name) for name in columns), row.reason])
     write_atomically(path, text.getvalue())
 
@@ -112,7 +118,15 @@ def with_spread(score: float, spread: float | None) -> str:
     return f"{score:.4g}" + ("" if spread is None else f" ± {spread:.2g}")
 
 
-def line(row: Row, rows: Sequence[Row], *, total: int | None, direction: str, left: float | None) -> str:
+def fixed(score: float, spread: float | None = None) -> str:
+    """A score as a page shows it, with the same decimals in all rows: `0.9420 ± 0.0060`."""
+    digits = ".4f" if abs(score) < 10 else ".4g"
+    return f"{score:{digits}}" + ("" if spread is None else f" ± {spread:{digits}}")
+
+
+def line(
+    row: Row, rows: Sequence[Row], *, total: int | None, direction: str, left: float | None, workers: int = 1
+) -> str:
     """One line for a trial that has just ended.
 
     Args:
@@ -121,6 +135,7 @@ def line(row: Row, rows: Sequence[Row], *, total: int | None, direction: str, le
         total: How many there will be at most; None where nobody knows.
         direction: `max` or `min`.
         left: Seconds of time budget that are left; None for no budget.
+        workers: Trials at the same time.
 
     Example:
         >>> line(Row(7, "completed", 0.938, seconds=14), rows, total=40, direction="max", left=None)
@@ -131,14 +146,35 @@ def line(row: Row, rows: Sequence[Row], *, total: int | None, direction: str, le
     best = best_first(rows, direction)
     shown = f" (best {with_spread(best[0].score or 0.0, best[0].spread)}, trial {best[0].number})" if best else ""
     place = f"trial {row.number}" + (f" of {total}" if total else "")
-    rest = time_left(rows, total, left)
+    rest = time_left(rows, total, left, workers)
     end = "" if rest is None else f", {in_words(rest)} left"
     return f"{place}: {what}{shown}, {in_words(row.seconds or 0.0)}{end}"
 
 
-def time_left(rows: Sequence[Row], total: int | None, left: float | None) -> float | None:
+def time_left(rows: Sequence[Row], total: int | None, left: float | None, workers: int = 1) -> float | None:
     """Seconds to the last trial, as the mean trial took; at most the time budget. None where nothing bounds it."""
     seconds = [row.seconds for row in rows if row.seconds is not None]
-    ahead = None if total is None or not seconds else statistics.fmean(seconds) * max(0, total - len(seconds))
+    ahead = None if total is None or not seconds else statistics.fmean(seconds) * max(0, total - len(seconds)) / workers
     bounds = [bound for bound in (ahead, left) if bound is not None]
     return max(0.0, min(bounds)) if bounds else None
+
+
+def read_table(path: Path) -> tuple[list[Row], list[str]]:
+    """The trials that `write_table` wrote, and the names of the hyperparameters; their values are text here.
+
+    Raises:
+        RunError: The file is missing or is no such table.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            entries = list(csv.DictReader(file, strict=True))
+        names = [name for name in (entries[0] if entries else {}) if name not in (*COLUMNS, "reason")]
+        return [_row_from(entry, names) for entry in entries], names
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} cannot be read as a table of trials: {' '.join(str(error).split())}") from error
+
+
+def _row_from(entry: Mapping[str, str], names: Sequence[str]) -> Row:
+    kinds = {"number": int, "n": int, "epochs": int, "parameters": int, "status": str}
+    own = {name: kinds.get(name, float)(entry[name]) for name in COLUMNS[:-1] if entry[name]}
+    return Row(**own, point={name: entry[name] for name in names if entry[name]}, reason=entry["reason"])

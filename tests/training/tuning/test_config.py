@@ -24,7 +24,7 @@ def test_what_is_no_duration_is_refused(text):
         ({"seeds": 0}, "seeds must be at least 1. Received: seeds=0."),
         ({"folds": 1}, "folds must be 0 .none. or at least 2. Received: folds=1."),
         ({"folds": 3, "seeds": 2}, "folds and seeds exclude each other. Received: folds=3, seeds=2."),
-        ({"objective": "val_mae"}, "gap_cnn does classification, which has no val_mae."),
+        ({"objective": "val_mae"}, "cifar_cnn does classification, which has no val_mae."),
         ({"strategy": "multiworker"}, "a search trains each trial on one machine."),
     ],
 )

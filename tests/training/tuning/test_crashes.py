@@ -19,6 +19,7 @@ FLAGS = (
 SPACE = "learning_rate: {low: 0.001, high: 0.1, sampling: log}\nl2: [0.0, 0.001]\n"
 RUN = "runs/tune/logistic_regression-breast_cancer-{:03d}"
 MODULE = "training.tune"
+SHORT = "tests.training.tuning.short"  # the same command without the page
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def search_with_kills(commands: Commands, kills) -> tuple[int, int]:
     """
     arguments = FLAGS
     for died, kill in enumerate([*kills, {}]):
-        done = commands.train(*arguments, module=MODULE, **kill)
+        done = commands.train(*arguments, module=SHORT, **kill)
         assert done.code in (0, -9), done.stderr
         newest = max((commands.folder / "runs/tune").glob("*-[0-9][0-9][0-9]"))
         if not done.code:
@@ -79,14 +80,14 @@ def test_three_kills_change_nothing(commands, uninterrupted):
 
 
 def test_sigterm_says_how_to_go_on_and_a_torn_snapshot_is_passed_over(commands, uninterrupted):
-    done = commands.train(*FLAGS, module=MODULE, signal=["batch", 5, 15])
+    done = commands.train(*FLAGS, module=SHORT, signal=["batch", 5, 15])
     assert done.code == 143
     run = done.stderr.strip().rpartition("RESUME=")[2]
     assert f"terminated. Finished trials are kept; go on with: make tune RESUME={run}\n" in done.stderr
     number = int(run[-3:])
     newest = commands.folder / run / "search.json"
     newest.write_bytes(newest.read_bytes()[:100])
-    done = commands.train("--resume", run, module=MODULE)
+    done = commands.train("--resume", run, module=SHORT)
     assert done.code == 0 and "search.json is torn: going on from search.previous.json" in done.stdout
     assert result_of(commands.folder, number) == uninterrupted
 
@@ -132,13 +133,13 @@ def test_memory_does_not_grow_with_the_trials(commands):
     """50 tiny trials: the resident memory of the second half rises by less than 1 MB a trial."""
     code = """
 import os, sys, psutil
-from training.tuning import search, session
+from training.tuning import session, trials
 from training.tuning.config import TuneConfig
-seen, after = [], search._after
+seen, after = [], trials.after
 def counted(*given):
     seen.append(psutil.Process().memory_info().rss / 1e6)
     after(*given)
-search._after = counted
+trials.after = counted
 session.tune(TuneConfig(model='logistic_regression', dataset='breast_cancer', epochs=2, max_trials=50, final_seeds=0,
                         verbose='silent', stop_hopeless=False))
 import numpy as np

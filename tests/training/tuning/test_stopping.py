@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from training.config import TrainConfig
-from training.tuning.conclude import Candidate, compare, winner_of
+from training.tuning.comparison import Candidate, compare, winner_of
 from training.tuning.stopping import MedianRule
 from training.tuning.table import Row, line, time_left
 
