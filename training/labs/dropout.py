@@ -45,8 +45,7 @@ class DropoutParameters(Parameters):
 
 
 def experiment(parameters: DropoutParameters, seeds: Sequence[int]) -> Findings:
-    """Trains the same network on few digits, some with a wrong label, with and without dropout, from the same "
-    "weights."""
+    """Trains a network on few digits, some with a wrong label, with and without dropout, from the same weights."""
     without, with_dropout = (_train(parameters, rate, seeds) for rate in (0.0, parameters.rate))
     ends = {
         name: np.array([[one[name][-1] for one in runs] for runs in (without, with_dropout)])
