@@ -136,7 +136,8 @@ def _verdict(better: Mapping[str, Sequence[str]]) -> str:
             "give no reason to trust any of the maps more than edges or chance."
         )
     parts = [f"by {kind}: {', '.join(map(method_name, names)) or 'none'}" for kind, names in better.items()]
-    return f"Better than both baselines, image by image (95% interval of the differences above 0): {'; '.join(parts)}."
+    found = "; ".join(parts).rstrip(".")  # a name may end in a full stop of its own
+    return f"Better than both baselines, image by image (95% interval of the differences above 0): {found}."
 
 
 def _unchanged(rows: Sequence[FidelityRow]) -> list[str]:
@@ -147,7 +148,7 @@ def _unchanged(rows: Sequence[FidelityRow]) -> list[str]:
     names = ", ".join(method_name(row.method) for row in stay)
     return [
         f"Still alike after all weights were drawn anew (interval above {MUCH_ALIKE:g}), so much of what they show is "
-        f"the image itself, whatever the network: {names}."
+        f"the image itself, whatever the network: {names.rstrip('.')}."
     ]
 
 
