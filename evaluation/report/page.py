@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from evaluation.report import summary
 from evaluation.report.definitions import definitions
 from evaluation.report.explorer import explorer_data, has_plain_intervals, safe_json, script_hash
 from evaluation.report.headline import Group, Measure, headline, headline_groups, leading
+from evaluation.report.rendering import resource, templates
 from evaluation.report.sections import Picture, absent_picture, table_of
 from evaluation.report.studies import (
     analysis_table,
@@ -174,13 +174,13 @@ def render_page(
     added = [
         _added(f"section-{index}", one, pictures or {}) for index, one in enumerate(data.get("sections", ()), start=1)
     ]
-    script = "\n".join(_read(name) for name in _SCRIPTS)
+    script = "\n".join(resource(name) for name in _SCRIPTS)
     curves = _data_address(context.training_curves, "image/png") if context.training_curves else ""
-    page = _environment().get_template("template.html.j2")
+    page = templates().get_template("template.html.j2")
     return page.render(
         title=data["title"],
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script_hash(script)}",
-        style=Markup(_read("style.css")),
+        style=Markup(resource("style.css")),
         script=Markup(script),
         level=coverage(data["confidence"]),
         sections=sections,
@@ -225,21 +225,6 @@ def thumbnail_address(image: np.ndarray) -> tuple[str, bool]:
     picture.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
     picture.convert("RGB").save(buffer, "JPEG", quality=82)
     return _data_address(buffer.getvalue(), "image/jpeg"), False
-
-
-def _environment() -> Any:
-    """Templates that escape every value and refuse names that nobody gave."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("evaluation.report", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
-    return environment
 
 
 def _section(
@@ -366,11 +351,6 @@ def _marked(explorer: Mapping[str, Any] | None) -> Any:
     from markupsafe import Markup
 
     return None if explorer is None else Markup(safe_json(explorer))
-
-
-def _read(name: str) -> str:
-    """A text that lies beside this module, without white space around it."""
-    return resources.files("evaluation.report").joinpath(name).read_text(encoding="utf-8").strip()
 
 
 def _shown(figures: Sequence[RenderedFigure]) -> list[tuple[str, str, str, bool]]:

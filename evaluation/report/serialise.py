@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,15 @@ def plain(value: Any) -> Any:
         return int(value)
     number = float(value)
     return number if math.isfinite(number) else None
+
+
+def plain_tree(value: Any) -> Any:
+    """Mappings, sequences and arrays of such numbers, at any depth, as JSON holds them."""
+    if isinstance(value, Mapping):
+        return {str(key): plain_tree(one) for key, one in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [plain_tree(one) for one in value] if isinstance(value, (list, tuple)) else plain(value)
 
 
 def numbers_json(values: Any) -> list[Any]:

@@ -16,7 +16,7 @@ import matplotlib
 from evaluation.files import write_all
 from evaluation.plots.rendering import render
 from evaluation.plots.style import report_style
-from evaluation.report.serialise import plain
+from evaluation.report.serialise import plain, plain_tree
 from training.labs import NAMES
 from training.labs.lab import Claim, Findings, Lab, Parameters, seeds_of
 from training.labs.page import render_page
@@ -64,14 +64,14 @@ def make(lab: Lab, parameters: Parameters) -> tuple[Record, bool]:
         "name": lab.name,
         "title": lab.title,
         "key": key_of(lab, parameters),
-        "parameters": _plain(parameters.settings),
+        "parameters": plain_tree(parameters.settings),
         "defaults": parameters.settings == lab.parameters().settings,
         "seconds": round(time.monotonic() - start, 1),
         "libraries": libraries(),
         "paragraph": findings.paragraph,
         "claims": [claim_json(one) for one in findings.claims],
         "figures": pictures,
-        "numbers": _plain(findings.numbers),
+        "numbers": plain_tree(findings.numbers),
     }
     files["numbers.json"] = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     images = {name: content for name, content in files.items() if isinstance(content, bytes)}
@@ -150,12 +150,3 @@ def claim_json(one: Claim) -> Record:
         "n": len(one.values),
         "values": [plain(value) for value in one.values],
     }
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON holds it; NaN and infinity become null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else plain(value)

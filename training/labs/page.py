@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
+from evaluation.report.rendering import resource, templates
 from evaluation.report.tables import Table
 from evaluation.report.words import number
 from training.labs.lab import PLACES, Lab
@@ -30,26 +30,16 @@ def render_page(labs: Sequence[Made], *, title: str, single: bool = False) -> st
     Returns:
         HTML that refers to nothing outside itself; every text is escaped.
     """
-    import jinja2
     from markupsafe import Markup
 
-    loaders = [jinja2.PackageLoader("training.labs", "."), jinja2.PackageLoader("evaluation.report", ".")]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
-    style = resources.files("evaluation.report").joinpath("style.css").read_text(encoding="utf-8").strip()
-    return environment.get_template("labs.html.j2").render(
+    page = templates("training.labs").get_template("labs.html.j2")
+    return page.render(
         title=title,
         single=single,
         introduction=INTRODUCTION,
         summary=_summary(labs),
         policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'",
-        style=Markup(style),
+        style=Markup(resource("style.css")),
         sections=[_section(*one) for one in labs],
     )
 

@@ -6,11 +6,11 @@ import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from evaluation.files import write_all
+from evaluation.report.rendering import resource, templates
 from training.checks import ConfigError
 from training.run import Run, open_run
 from training.tuning.config import TuneConfig, read_settings
@@ -139,27 +139,17 @@ def _numbers(material: Material, said: Finding) -> dict[str, Any]:
 
 def _render(material: Material, said: Finding) -> str:
     """Fills the page's template; every name is escaped."""
-    import jinja2
     from markupsafe import Markup
 
     from evaluation.report.explorer import script_hash
     from training.tuning.parts import details, parts
 
-    loaders = [jinja2.PackageLoader("training.tuning", "."), jinja2.PackageLoader("evaluation.report", ".")]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
-    own = resources.files("evaluation.report")
-    style, script = (own.joinpath(name).read_text(encoding="utf-8").strip() for name in ("style.css", "sorting.js"))
-    return environment.get_template(TEMPLATE).render(
+    script = resource("sorting.js")
+    page = templates("training.tuning").get_template(TEMPLATE)
+    return page.render(
         title=f"Search: {material.config.model} on {material.config.dataset}",
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script_hash(script)}",
-        style=Markup(style),
+        style=Markup(resource("style.css")),
         script=Markup(script),
         finding=said,
         parts=parts(material),

@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from evaluation.plots.rendering import render
-from evaluation.report.serialise import plain
+from evaluation.report.serialise import plain_tree
 from evaluation.report.tables import Table
 
 LARGE = 250_000  # bytes, above which a picture of photographs becomes a JPEG
@@ -89,7 +89,7 @@ def section_json(section: PageSection) -> tuple[dict[str, Any], dict[str, bytes]
         for one in section.tables
     ]
     lists = {"findings": [*section.findings], "figures": figures, "tables": tables}
-    return texts | lists | {"numbers": _plain(section.numbers)}, files
+    return texts | lists | {"numbers": plain_tree(section.numbers)}, files
 
 
 def section_from(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> PageSection:
@@ -113,12 +113,3 @@ def section_from(entry: Mapping[str, Any], files: Mapping[str, bytes]) -> PageSe
     return PageSection(
         **texts, findings=tuple(entry["findings"]), figures=figures, tables=tables, numbers=dict(entry["numbers"])
     )
-
-
-def _plain(value: Any) -> Any:
-    """A value as JSON holds it; NaN and infinity become null."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else plain(value)

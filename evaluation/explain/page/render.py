@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 
 import matplotlib
 
@@ -15,6 +14,7 @@ from evaluation.explain.page import decisions, layers, truth
 from evaluation.explain.page.content import PageFigure, PageSection
 from evaluation.explain.page.material import Material
 from evaluation.plots.style import report_style
+from evaluation.report.rendering import resource, templates
 from evaluation.report.tables import Table
 
 WIDE = 1_000  # pixels, of a picture that needs the full width of the page
@@ -70,28 +70,18 @@ def render_page(title: str, subtitle: str, sections: Sequence[PageSection], deta
     Returns:
         HTML that refers to nothing outside itself; every name is escaped.
     """
-    import jinja2
     from markupsafe import Markup
 
-    loaders = [jinja2.PackageLoader("evaluation.explain.page", "."), jinja2.PackageLoader("evaluation.report", ".")]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["unbroken"] = lambda cell: cell.replace("–", "\u2060–\u2060")
-    style = resources.files("evaluation.report").joinpath("style.css").read_text(encoding="utf-8").strip()
     views = [
         (one, [(figure.title, figure.alt, _address(figure), _is_wide(figure)) for figure in one.figures])
         for one in sections
     ]
-    return environment.get_template("explain.html.j2").render(
+    page = templates("evaluation.explain.page").get_template("explain.html.j2")
+    return page.render(
         title=title,
         subtitle=subtitle,
         policy="default-src 'none'; img-src data:; style-src 'unsafe-inline'",
-        style=Markup(style),
+        style=Markup(resource("style.css")),
         sections=views,
         details=Table("Details", ("Detail", "Value"), list(details.items()), text_columns=2),
     )
