@@ -38,6 +38,8 @@ TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FIN
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
+PREDICT := IMAGES MODEL_FILE LABELS ON_BAD BATCH_SIZE TOP_K SHOW OUTPUT RUNS_DIR RESUME
+
 LABS := SEEDS RUNS_DIR
 LAB_SWITCHES := SMALL FRESH
 
@@ -47,7 +49,7 @@ STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS 
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases explain tuning coverage
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases explain tuning predict coverage
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
@@ -56,6 +58,7 @@ bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flag
 bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REPEATS STATE)
 bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS RUNS_DIR)
 bench_explain = benchmarks.explain $(call flags,DATA_DIR REPEATS STATE)
+bench_predict = benchmarks.predict $(call flags,RUN DATA_DIR REPEATS)
 bench_tuning = benchmarks.tuning $(call flags,DATA_DIR REPEATS STATE)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
@@ -82,7 +85,7 @@ ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to train again: RUN=runs/train/…))
 endif
 
-.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain labs lab labs-list reproduce test test-slow lint format bench seeds study-transferability clean
+.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain predict labs lab labs-list reproduce test test-slow lint format bench seeds study-transferability clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -111,6 +114,9 @@ evaluate: $(RUNTIME)  ## report of a run: RUN=runs/train/… [DATA_DIR], or of a
 
 explain: $(RUNTIME)  ## what the network of a run sees and how it decides, one page: RUN=runs/train/… or runs/transfer/… [LAYER METHODS IMAGES=id,id CLASS MAX_IMAGES BUDGET=minutes]
 	@$(BIN)/python -m training.explain $(run) $(call flags,$(EXPLAIN)) $(call given,CLASS,--class-name $(call quoted,CLASS)) $(args)
+
+predict: $(RUNTIME)  ## score image files by a run: RUN=runs/train/… IMAGES=folder, file or pattern; class folders end in a report [OUTPUT=file.csv ON_BAD=skip|fail TOP_K], RESUME=runs/predict/… or auto; MODEL_FILE=x.keras TRUST=1
+	@$(BIN)/python -m training.predict $(run) $(call flags,$(PREDICT)) $(call switches,TRUST) $(args)
 
 labs: $(RUNTIME)  ## every idea of the notes as a measured experiment, one page in their order: RUNS_DIR=runs SEEDS=5 SMALL=1 (within minutes), FRESH=1 (makes again what stands)
 	@$(BIN)/python -m training.labs --all $(call flags,$(LABS)) $(call switches,$(LAB_SWITCHES)) $(args)

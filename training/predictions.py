@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -34,10 +34,8 @@ def predict(model: keras.Model, split: Split, data: Dataset) -> AnyPredictions:
         with errors_in_words():
             values = model.predict(rows, verbose=0)[:, 0].astype(np.float64)
         return RegressionPredictions(ids=split.ids, y_true=split.y.astype(np.float64), y_pred=values)
-    tap = keras.Model(model.inputs[0], model.get_layer("logits").output)
     with errors_in_words():
-        logits = tap.predict(rows, verbose=0).astype(np.float64)
-    scores = np.hstack([expit(-logits), expit(logits)]) if data.num_classes == 2 else softmax(logits, axis=1)
+        scores = _scores_of_logits(_logits_of(model).predict(rows, verbose=0))
     return Predictions(
         ids=split.ids,
         y_true=split.y.astype(np.int64),
@@ -46,6 +44,45 @@ def predict(model: keras.Model, split: Split, data: Dataset) -> AnyPredictions:
         positive=data.positive,
         groups=split.groups,
     )
+
+
+def batch_scorer(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Scores of one batch after the other, by the same arithmetic as `predict`.
+
+    Args:
+        model: A classifier. One without a layer `logits`, from elsewhere, must put out probabilities.
+
+    Returns:
+        A function from raw inputs `(n, …)` of any dtype to float64 `(n, K)`, rows summing to 1.
+    """
+    if any(layer.name == "logits" for layer in model.layers):
+        tap = _logits_of(model)
+        return lambda inputs: _scores_of_logits(np.asarray(tap.predict_on_batch(inputs)))
+    return lambda inputs: class_scores(np.asarray(model.predict_on_batch(inputs)))
+
+
+def class_scores(outputs: np.ndarray) -> np.ndarray:
+    """Scores of all classes from a model's own probabilities: one unit scores the positive class of two.
+
+    Args:
+        outputs: `(n, 1)` or `(n, K)`, 0…1.
+
+    Returns:
+        float64 `(n, 2)` or `(n, K)`.
+    """
+    outputs = np.asarray(outputs, dtype=np.float64)
+    return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
+
+
+def _logits_of(model: keras.Model) -> keras.Model:
+    """The same network up to its logits."""
+    return keras.Model(model.inputs[0], model.get_layer("logits").output)
+
+
+def _scores_of_logits(logits: np.ndarray) -> np.ndarray:
+    """`(n, 1)` or `(n, K)` to `(n, 2)` or `(n, K)`, in float64."""
+    logits = np.asarray(logits, dtype=np.float64)
+    return np.hstack([expit(-logits), expit(logits)]) if logits.shape[1] == 1 else softmax(logits, axis=1)
 
 
 def predict_run(run: Run, data: Dataset, names: Sequence[str] = REPORTED) -> dict[str, AnyPredictions]:

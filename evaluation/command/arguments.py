@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -116,11 +117,19 @@ def _tuple_length(setting: Setting | None) -> int:
     return 1000 if Ellipsis in items else max(1, len(items))
 
 
+def _names_in(value: str, *, paths: bool) -> list[str]:
+    """Several names in one value, with commas between them; a path that exists is one, whatever is in it."""
+    if paths and os.path.lexists(os.path.expanduser(value)):
+        return [value]
+    listed = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    return [name.strip() for name in listed.split(",")]
+
+
 def _join_tuple(values: list[str], setting: Setting | None) -> str:
     """Writes the values of a tuple field as a list: `64 64`, `64,64`, `[64, 64]` and `64` all give `[64, 64]`."""
     items = _tuple_type(setting)
     if _holds_names(setting):
-        names = [name.strip() for value in values for name in value.strip("[]").split(",")]
+        names = [name for value in values for name in _names_in(value, paths=Path in items)]
         return "null" if names in (["null"], ["none"], ["None"]) else json.dumps([name for name in names if name])
     parts = [part.strip() for part in ",".join(values).strip("[]() ").split(",")]
     if not items or parts in (["null"], ["none"], ["None"]):

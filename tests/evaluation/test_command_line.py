@@ -51,6 +51,27 @@ def changed(*argv):
     return {name: value for name, value in vars(parse(*argv)).items() if value != getattr(default, name)}
 
 
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Several paths.
+
+    Attributes:
+        source: Where.
+        paths: Which.
+    """
+
+    source: str = "here"
+    paths: tuple[Path, ...] = ()
+
+
+def test_a_path_that_exists_is_one_whatever_is_in_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.csv").touch()
+    assert parse("--paths", "a,b.csv", config_class=Places).paths == (Path("a,b.csv"),)
+    assert parse("x", "--paths", "c,d.csv", "e f", config_class=Places).paths == tuple(map(Path, ("c", "d.csv", "e f")))
+    assert parse("x", "--paths", "[12]*.csv", config_class=Places).paths == (Path("[12]*.csv"),)
+
+
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from contextlib import suppress
@@ -68,7 +69,7 @@ def probe(path: Path | str) -> tuple[int, int, bool]:
     try:
         with open(_regular(Path(path)), "rb") as file:
             image = open_image(file)
-            grey = image.mode in ("1", "L", "LA", *SIXTEEN_BIT) or _grey_palette(image)
+            grey = _is_grey(image)
             width, height = image.size
             turned = image.format != "TIFF" and orientation(image) >= 5  # Pillow turns TIFF itself
             return (width, height, grey) if turned else (height, width, grey)
@@ -76,6 +77,19 @@ def probe(path: Path | str) -> tuple[int, int, bool]:
         raise BadImage(_os_reason(error), str(path)) from error
     except BadImage as error:
         raise BadImage(error.reason, str(path)) from error
+
+
+def stored_in_grey(data: bytes) -> bool:
+    """Whether the header of these bytes announces a grey image.
+
+    Raises:
+        BadImage: The header cannot be read.
+    """
+    return _is_grey(open_image(io.BytesIO(data)))
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "LA", *SIXTEEN_BIT) or _grey_palette(image)
 
 
 def read_bytes(path: Path | str) -> bytes:
@@ -149,11 +163,19 @@ def _unknown(head: bytes, recognised: bool) -> str:
     """Why no format opened the file."""
     if not head:
         return "empty file"
+    if _is_video(head):
+        return "not an image (video?)"
     if b"\0" not in head:
         with suppress(UnicodeDecodeError):
             head[: len(head) - 3 if len(head) == 1024 else None].decode("utf-8")
             return "not an image (text?)"
     return "truncated" if recognised else "unknown image format"
+
+
+def _is_video(head: bytes) -> bool:
+    """Whether a file begins as MP4/QuickTime, Matroska/WebM, AVI, MPEG or Flash video do."""
+    moving = head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis", b"heic", b"mif1")
+    return moving or head[8:12] == b"AVI " or head.startswith((b"\x1a\x45\xdf\xa3", b"\0\0\1\xba", b"FLV\1"))
 
 
 def damage(error: Exception) -> str:
