@@ -10,7 +10,7 @@ from training.checks import ConfigError
 from training.datasets.dataset import DataError
 from training.predict.command import PredictConfig, predict_files
 from training.results import relative
-from training.run import RunError
+from training.run import RunError, open_run
 from training.startup import import_tensorflow
 
 DESCRIPTION = "Predicts images with a trained run, and evaluates it where their folders name the classes."
@@ -20,6 +20,8 @@ def main() -> int:
     config = parse_config(
         PredictConfig, sys.argv[1:], prog="python -m training.predict", description=DESCRIPTION, positional="run"
     )
+    if config.run is not None:
+        open_run(config.run)  # a wrong path is said before seconds of imports
     import_tensorflow()
     found = predict_files(config)
     print("\n".join(["", *found.lines]))
