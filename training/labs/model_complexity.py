@@ -227,7 +227,7 @@ LAB = Lab(
     theory=THEORY,
     formulas=("best model = the one with the lowest validation error",),
     parameters=ComplexityParameters,
-    small=ComplexityParameters(seeds=2, sizes=(1, 8, 128), epochs=25),
+    small=ComplexityParameters(seeds=1, sizes=(1, 8, 128), epochs=25),
     experiment=experiment,
     try_it="--points 1000",
 )

@@ -233,7 +233,7 @@ LAB = Lab(
         "σ′ ≤ 1/4,  tanh′ ≤ 1,  ReLU′ = 0 or 1",
     ),
     parameters=VanishingParameters,
-    small=VanishingParameters(seeds=2, epochs=6),
+    small=VanishingParameters(seeds=1, epochs=6),
     experiment=experiment,
     try_it="--depth 3",
 )

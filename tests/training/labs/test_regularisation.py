@@ -9,7 +9,7 @@ from training.labs.regularisation import LAB, _error, _evenness, _exact, _lowest
 
 def test_the_claims_hold_in_the_small_form():
     weights = small(LAB).numbers["weights"]
-    assert weights["L1"].shape == (2, 30)
+    assert weights["L1"].shape == (1, 30)
 
 
 def test_evenness_is_1_for_equal_weights_and_1_nth_for_a_single_one():
