@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +20,7 @@ from training.datasets.dataset import DataError
 from training.datasets.text import counted, printable
 from training.predict.inputs import Inputs, find_inputs
 from training.predict.journal import BEGUN, Begun, Journal
+from training.results import relative
 from training.run import RunError, new_run
 from training.trained import Trained, open_trained
 from training.words import in_words
@@ -167,14 +170,29 @@ def _fill(config: PredictConfig, trained: Trained, inputs: Inputs, journal: Jour
         inputs.paths[begun:], trained.decode, trained.scores, batch_size=size, num_classes=len(trained.class_names)
     )
     converted = 0
-    for batch in _shown(stream, begun, len(inputs)):
-        if batch.bad and config.on_bad == "fail":
-            _refuse(batch.bad, inputs, journal.done)
-        journal.append(batch.scores, batch.bad)
-        converted += batch.converted
+    with _how_to_go_on(journal.folder):
+        for batch in _shown(stream, begun, len(inputs)):
+            if batch.bad and config.on_bad == "fail":
+                _refuse(batch.bad, inputs, journal.done)
+            journal.append(batch.scores, batch.bad)
+            converted += batch.converted
     if len(journal.bad) == len(inputs):
         raise _none_readable(journal, inputs)
     return _notes(trained, inputs, converted)
+
+
+@contextmanager
+def _how_to_go_on(folder: Path) -> Iterator[None]:
+    """What was found is kept: says how to go on after Ctrl-C, and with a disk that is full."""
+    words = f"Go on with: make predict RESUME={shlex.quote(relative(folder))}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(words, file=sys.stderr)
+        raise
+    except OSError as error:
+        error.add_note(words)
+        raise
 
 
 def _shown(stream: Iterable[Scored], begun: int, total: int) -> Iterator[Scored]:

@@ -85,10 +85,27 @@ def test_a_killed_prediction_goes_on_and_ends_the_same(run, tmp_path, monkeypatc
     monkeypatch.setattr(module.Journal, "append", cut)
     with pytest.raises(KeyboardInterrupt):
         predict(run, tmp_path, photos, batch_size=3)
+    assert "Go on with: make predict RESUME=" in capsys.readouterr().err
     again = predict_files(PredictConfig(resume="auto", runs_dir=str(tmp_path / "runs")))
     assert again.folder != whole.folder and "goes on after 6 files" in capsys.readouterr().out
     assert again.table.read_bytes() == whole.table.read_bytes() and again.bad == whole.bad
     assert len(calls) == 2 + 2  # six of ten were done: two batches of three are left
+
+
+def test_a_full_disk_keeps_what_was_found_and_says_how_to_go_on(run, tmp_path, monkeypatch):
+    photos = write_images(tmp_path / "photos", 6)
+    append = module.Journal.append
+
+    def full(self, scores, bad):
+        if self.done:
+            raise OSError(28, "No space left on device", str(self.folder))
+        append(self, scores, bad)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError) as error:
+        patch.setattr(module.Journal, "append", full)
+        predict(run, tmp_path, photos, batch_size=2)
+    assert error.value.__notes__[0].startswith("Go on with: make predict RESUME=")
+    assert len(rows_of(predict_files(PredictConfig(resume="auto", runs_dir=str(tmp_path / "runs"))).table)) == 6
 
 
 def test_a_finished_prediction_is_not_done_again(run, tmp_path):
