@@ -22,6 +22,7 @@ from training.words import in_words
 
 DESCRIPTION = "Lists past runs with their validation and test scores, the best on validation first."
 SCHEMA = 1
+NO_RUNS = ("group.json", "predict.json", "numbers.json")  # tables of runs that stand beside them, predictions, labs
 HEADER = ("rank", "run", "started", "data", "model", "epochs", "best", "validation", "test", "time", "ended")
 TORN = (RunError, OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError, csv.Error)
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
@@ -119,8 +120,8 @@ def _folders(root: Path) -> Iterator[Path]:
     for path in _inside(root):
         if (path / "run.json").is_file():
             yield path
-        else:  # a group holds a table of runs that stand beside it
-            yield from (folder for folder in _inside(path) if not (folder / "group.json").is_file())
+        else:
+            yield from (folder for folder in _inside(path) if not any((folder / name).is_file() for name in NO_RUNS))
 
 
 def _inside(folder: Path) -> list[Path]:

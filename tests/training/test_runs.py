@@ -87,6 +87,13 @@ def test_torn_and_foreign_folders_are_named_and_do_not_hide_the_rest(tmp_path, c
     )
 
 
+@pytest.mark.parametrize("name", ["group.json", "predict.json", "numbers.json"])
+def test_folders_of_other_commands_are_passed_over(tmp_path, name):
+    (tmp_path / "other" / "one").mkdir(parents=True)
+    (tmp_path / "other" / "one" / name).touch()
+    assert list_runs(RunsConfig(str(tmp_path))) == ([], {})
+
+
 def test_a_torn_history_gives_what_is_whole(tmp_path):
     run = write_run(tmp_path, "train/a", [0.5, 0.4, float("nan"), 0.3], record={"seconds": None})
     run.history.write_text(run.history.read_text()[:-8])
