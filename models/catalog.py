@@ -43,4 +43,5 @@ CATALOG: dict[str, ModelEntry] = {
     "cifar_cnn_functional": ModelEntry("the same graph by the functional API", IMAGE, min_size=8),
     "gap_cnn": ModelEntry("convolutions, global average pooling, one Dense: class activation maps", IMAGE, min_size=4),
     "dog_cnn": ModelEntry("the notes' dog-breed CNN: 19,189 parameters at 133 classes", IMAGE, min_size=15),
+    "cifar_speed": ModelEntry("the network of CIFAR-10 speed records: 1,973,944 parameters", IMAGE, min_size=25),
 }

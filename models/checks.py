@@ -77,6 +77,12 @@ def check_rate(name: str, value: float) -> None:
         raise ValueError(f"{name} must be at least 0 and below 1. Received: {name}={value}.")
 
 
+def check_positive(name: str, value: float) -> None:
+    """Raises ValueError unless `value` is a finite number above 0."""
+    if not (isinstance(value, (int, float)) and value > 0 and math.isfinite(value)):
+        raise ValueError(f"{name} must be finite and above 0. Received: {name}={value}.")
+
+
 def check_penalty(name: str, value: float) -> None:
     """Raises ValueError unless `value`, the weight of a penalty, is finite and not negative."""
     if not (isinstance(value, (int, float)) and value >= 0 and math.isfinite(value)):

@@ -19,7 +19,7 @@ ALLOWED = {
 HEAVY = ("tensorflow", "keras")
 FORBIDDEN = (
     "Lambda(",
-    "enable_unsafe_deserialization",
+    "enable_unsafe_deserialization(",
     "import pickle",
     "allow_pickle=True",
     "safe_mode=False",

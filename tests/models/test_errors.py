@@ -167,6 +167,13 @@ ERRORS: list[tuple[str, tuple, int, dict[str, Any], str]] = [
         "Accepted: filters, kernel_size, activation, kernel_initializer, l2.",
     ),
     (
+        "cifar_speed",
+        (32, 32, 3),
+        2,
+        {"whitening": [[1.0, 2.0]]},
+        "whitening must be a kernel (size, size, 3, count) with a size of 1 or 2. Received: an array of shape (1, 2).",
+    ),
+    (
         "perceptron",
         TABLE,
         2,
@@ -180,7 +187,7 @@ ERRORS: list[tuple[str, tuple, int, dict[str, Any], str]] = [
         {},
         "Unknown model. Did you mean 'cifar_cnn'? Available: perceptron, logistic_regression, softmax_regression, "
         "linear_regression, mlp_classifier, mlp_regressor, mnist_mlp, cifar_mlp, cifar_cnn, cifar_cnn_functional, "
-        "gap_cnn, dog_cnn. Received: name='cifar_cn'.",
+        "gap_cnn, dog_cnn, cifar_speed. Received: name='cifar_cn'.",
     ),
 ]
 

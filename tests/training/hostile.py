@@ -1,0 +1,379 @@
+"""Model files that attack whoever loads them: each is a small honest model with one part exchanged.
+
+Whatever could run code writes a canary, a file that must never appear.
+"""
+
+import functools
+import io
+import json
+import os
+import stat
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from training.checkpoint import save_model
+
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+Make = Callable[[Path, Path], None]
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """One attack.
+
+    Attributes:
+        name: What it is.
+        words: Stand in the refusal.
+        make: Writes it, given its path and that of the canary.
+    """
+
+    name: str
+    words: str
+    make: Make
+
+
+@functools.cache
+def honest() -> dict[str, bytes]:
+    """The members of a small model that passes."""
+    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"honest-{os.getpid()}.keras"
+    image, dense = keras.Input((4, 4, 3), name="image"), keras.layers.Dense(3, name="scores")
+    model = keras.Model(image, dense(keras.layers.Flatten(name="flat")(image)))
+    try:
+        save_model(model, path, {"class_names": ["a", "b", "c"]})
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def write(path: Path, members: dict[str, bytes], **options: Any) -> None:
+    """A zip archive of these members."""
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def with_member(name: str, content: bytes) -> Make:
+    """The honest model with one more member, or another content of one."""
+    return lambda path, canary: write(path, honest() | {name: content})
+
+
+def without(name: str) -> Make:
+    """The honest model without one of its members."""
+    return lambda path, canary: write(path, {key: value for key, value in honest().items() if key != name})
+
+
+def with_config(change: Callable[[dict, Path], Any]) -> Make:
+    """The honest model with a config that `change` edits, given the canary."""
+
+    def make(path: Path, canary: Path) -> None:
+        config = json.loads(honest()[CONFIG])
+        changed = change(config, canary)
+        write(path, honest() | {CONFIG: json.dumps(config if changed is None else changed).encode()})
+
+    return make
+
+
+def with_weights(change: Callable[[h5py.File], Any]) -> Make:
+    """The honest model with a weights file that `change` edits."""
+
+    def make(path: Path, canary: Path) -> None:
+        content = io.BytesIO(honest()[WEIGHTS])
+        with h5py.File(content, "a") as file:
+            change(file)
+        write(path, honest() | {WEIGHTS: content.getvalue()})
+
+    return make
+
+
+def entry(class_name: str, module: str = "keras.layers", registered: str | None = None, **settings: Any) -> dict:
+    """An object as Keras writes it into a config."""
+    named = {"module": module, "class_name": class_name, "registered_name": registered}
+    return named | {"config": settings, "name": settings.get("name", "evil"), "inbound_nodes": []}
+
+
+def function(name: str, module: str = "builtins") -> dict:
+    """A function as Keras writes it into a config."""
+    return {"module": module, "class_name": "function", "config": name, "registered_name": name}
+
+
+def sequence(*layers: dict, shape: tuple[int, ...] = (4, 4, 3)) -> Callable[[dict, Path], dict]:
+    """A config of these layers, one after the other."""
+    image = entry("InputLayer", batch_shape=[None, *shape], dtype="float32", name="image")
+    return lambda config, canary: entry("Sequential", "keras", name="net", layers=[image, *layers])
+
+
+def with_layer(*layers: dict, shape: tuple[int, ...] = (4, 4, 3)) -> Make:
+    """A model of these layers whose weights are those of another."""
+    return with_config(sequence(*layers, shape=shape))
+
+
+def lambda_model(canary: Path) -> keras.Model:
+    """A model that writes the canary whenever it is built, by bytecode that Keras stores in the file."""
+
+    attack = eval(f"lambda x: (__import__('pathlib').Path({str(canary)!r}).write_text('code ran'), x)[1]")
+    return keras.Sequential([keras.Input((4,)), keras.layers.Lambda(attack, name="evil")])
+
+
+def marshalled(path: Path, canary: Path) -> None:
+    """A Lambda layer with bytecode."""
+    lambda_model(canary).save(path)
+    canary.unlink()
+
+
+def nested(path: Path, canary: Path) -> None:
+    """The same in a Sequential model within a functional one."""
+    image = keras.Input((4,), name="image")
+    keras.Model(image, keras.layers.Dense(2)(lambda_model(canary)(image))).save(path)
+    canary.unlink()
+
+
+def bytecode(path: Path, canary: Path) -> None:
+    """Keras' form of a bare lambda, as an activation."""
+    marshalled(path, canary)
+    with zipfile.ZipFile(path) as archive:
+        code = json.loads(archive.read(CONFIG))["config"]["layers"][1]["config"]["function"]
+    with_layer(entry("Activation", activation=code))(path, canary)
+
+
+def saved_model(path: Path, canary: Path) -> None:
+    """A TFSMLayer and the program that it would run, beside it."""
+    import tensorflow as tf
+
+    module, folder = tf.Module(), path.parent / "program"
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 4))])
+    def attack(x):
+        tf.io.write_file(str(canary), "program ran")
+        return x
+
+    module.serve = attack
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": attack})
+    layer = entry("TFSMLayer", filepath=str(folder), call_endpoint="serve", name="evil")
+    with_layer(layer, shape=(4,))(path, canary)
+
+
+def compiled(path: Path, canary: Path) -> None:
+    """An attack in the settings of training, which are kept beside the layers."""
+    shell = entry("system", "os", command=f"touch {canary}")
+    with_config(lambda config, _: config.update(compile_config={"optimizer": shell}))(path, canary)
+
+
+def commanding(module: str, name: str) -> Make:
+    """A class path that leads to a function of Python."""
+    return with_config(lambda config, canary: sequence(entry(name, module, command=f"touch {canary}"))(config, canary))
+
+
+def pickled(path: Path, canary: Path) -> None:
+    """A TorchModuleWrapper whose pickle runs a command."""
+    import base64
+    import pickle
+
+    class Attack:
+        def __reduce__(self):
+            return os.system, (f"touch {canary}",)
+
+    content = base64.b64encode(pickle.dumps(Attack())).decode()
+    module = {"class_name": "__bytes__", "config": {"value": content}}
+    with_layer(entry("TorchModuleWrapper", module=module, name="evil"))(path, canary)
+
+
+def link(path: Path, canary: Path) -> None:
+    """The weights as a symbolic link in the archive."""
+    member = zipfile.ZipInfo(WEIGHTS)
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    without(WEIGHTS)(path, canary)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(member, "/etc/passwd")
+
+
+def pipe(path: Path, canary: Path) -> None:
+    """A link to a pipe, whose reading never ends."""
+    os.mkfifo(path.parent / "pipe")
+    path.symlink_to(path.parent / "pipe")
+
+
+def twice(path: Path, canary: Path) -> None:
+    """Two members of one name: which one counts is up to the reader."""
+    write(path, honest())
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        archive.writestr(CONFIG, honest()[CONFIG])
+
+
+def lying(path: Path, canary: Path) -> None:
+    """A member whose declared size is 100 GB, in the archive's list of members."""
+    write(path, honest())
+    content = bytearray(path.read_bytes())
+    at = content.rindex(WEIGHTS.encode()) - 46
+    content[at + 20 : at + 28] = (100_000_000).to_bytes(4, "little") * 2
+    path.write_bytes(content)
+
+
+def replaced(file: h5py.File, name: str, content: Any) -> None:
+    """Puts something else where the kernel was."""
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars"][name] = content
+
+
+def external(file: h5py.File) -> None:
+    del file["layers/dense/vars/0"]
+    file.create_dataset("layers/dense/vars/0", (48, 3), "float32", external=[("/etc/passwd", 0, 576)])
+
+
+def virtual(file: h5py.File) -> None:
+    del file["layers/dense/vars/0"]
+    layout = h5py.VirtualLayout((48, 3), "float32")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (48, 3))
+    file["layers/dense/vars"].create_virtual_dataset("0", layout)
+
+
+def text(file: h5py.File) -> None:
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars"].create_dataset("0", data=["x"], dtype=h5py.string_dtype())
+
+
+def reference(file: h5py.File) -> None:
+    del file["layers/dense/vars/0"]
+    file["layers/dense/vars"].create_dataset("0", data=[file["layers"].ref], dtype=h5py.ref_dtype)
+
+
+def laughs() -> Make:
+    """Models within models, each called ten times: 10 to the 8 calls of a layer."""
+    node = {"args": [{"class_name": "__keras_tensor__", "config": {}}], "kwargs": {}}
+    inner = entry("Activation", activation="relu") | {"inbound_nodes": [node] * 10}
+    for _ in range(7):
+        inner = entry("Functional", "keras.src.models.functional", "Functional", layers=[inner])
+        inner |= {"inbound_nodes": [node] * 10}
+    return with_config(lambda config, canary: inner | {"inbound_nodes": []})
+
+
+def deep(levels: int) -> Make:
+    """A config nested beyond what Python's parser, or Keras, reads."""
+    lists = b"[" * levels + b"]" * levels
+    return with_member(CONFIG, honest()[CONFIG].replace(b'"units": 3', b'"units": ' + lists))
+
+
+def eager(path: Path, canary: Path) -> None:
+    """An addition of constants, computed at once while the graph is read: 10 GB from a few bytes."""
+    values = {"class_name": "__numpy__", "config": {"value": [[1.0]] * 50_000, "dtype": "float32"}}
+    turned = {"class_name": "__numpy__", "config": {"value": [[1.0] * 50_000], "dtype": "float32"}}
+    adding = entry("Add", "keras.src.ops.numpy", "Add", name="evil")
+    adding["inbound_nodes"] = [{"args": [values, turned], "kwargs": {}}]
+    with_config(lambda config, _: config["config"]["layers"].append(adding))(path, canary)
+
+
+HUGE = 10**6
+TEXT = {"class_name": "__numpy__", "config": {"value": ["x"], "dtype": "S1000000000"}}
+NORMAL = entry("Normalization", axis=-1, mean=0.0, variance=1.0) | {"build_config": {"input_shape": [None, 10**10]}}
+
+ARCHIVES = [
+    Hostile("HDF5", "HDF5", lambda path, canary: h5py.File(path, "w").close()),
+    Hostile("folder", "not a regular file", lambda path, canary: path.mkdir()),
+    Hostile("pipe", "not a regular file", pipe),
+    Hostile("empty", "no zip archive", lambda path, canary: path.write_bytes(b"")),
+    Hostile("torn", "torn", lambda path, canary: path.write_bytes(honest()[WEIGHTS][3:])),
+    Hostile("traversal", r"'../canary'", with_member("../canary", b"x")),
+    Hostile("absolute", "'/tmp/canary'", with_member("/tmp/canary", b"x")),
+    Hostile("assets", "'assets/vocabulary.txt'", with_member("assets/vocabulary.txt", b"x")),
+    Hostile("symbolic link", "is a link", link),
+    Hostile("twice", "more than once", twice),
+    Hostile(
+        "compressed", "is compressed", lambda path, canary: write(path, honest(), compression=zipfile.ZIP_DEFLATED)
+    ),
+    Hostile("declared", "declares 100,000,000 bytes", lying),
+    Hostile("no weights", "no model.weights.h5", without(WEIGHTS)),
+    Hostile("no config", "no config.json", without(CONFIG)),
+    Hostile("large config", "larger than 16 MiB", with_member(CONFIG, b" " * 17 * 2**20)),
+    Hostile("own metadata", "groundwork.json", with_member("groundwork.json", b"[1]")),
+]
+CONFIGS = [
+    Hostile("Lambda", "Lambda', which runs code", marshalled),
+    Hostile("nested Lambda", "Lambda', which runs code", nested),
+    Hostile("lambda", "__lambda__', which runs code", bytecode),
+    Hostile("os", "module 'os', class_name 'system'", commanding("os", "system")),
+    Hostile("subprocess", "module 'subprocess'", commanding("subprocess", "Popen")),
+    Hostile("eval", "function 'eval'", with_layer(entry("Activation", activation=function("eval")))),
+    Hostile("foreign function", "module 'os'", with_layer(entry("Activation", activation=function("system", "os")))),
+    Hostile("get", "function 'get'", with_layer(entry("Activation", activation=function("get")))),
+    Hostile(
+        "get_file",
+        "'get_file', which downloads",
+        with_layer(entry("Activation", activation=function("get_file", "keras.utils"))),
+    ),
+    Hostile(
+        "unsafe",
+        "'enable_unsafe_deserialization', which switches",
+        with_layer(entry("Activation", activation=function("enable_unsafe_deserialization", "keras.config"))),
+    ),
+    Hostile("compile_config", "module 'os'", compiled),
+    Hostile("TFSMLayer", "TFSMLayer', which runs a program", saved_model),
+    Hostile("TorchModuleWrapper", "TorchModuleWrapper', which runs code", pickled),
+    Hostile("JaxLayer", "JaxLayer', which runs", with_layer(entry("JaxLayer"))),
+    Hostile("FlaxLayer", "FlaxLayer', which runs", with_layer(entry("FlaxLayer"))),
+    Hostile("StringLookup", "reads files", with_layer(entry("StringLookup", vocabulary="/etc/passwd"))),
+    Hostile("IntegerLookup", "reads files", with_layer(entry("IntegerLookup", vocabulary="/etc/passwd"))),
+    Hostile("TextVectorization", "reads files", with_layer(entry("TextVectorization", vocabulary="/etc/passwd"))),
+    Hostile("foreign package", "evil>Dense", with_layer(entry("Dense", registered="evil>Dense", units=3))),
+    Hostile("internal module", "keras.src.utils", with_layer(entry("File", "keras.src.utils.file_utils"))),
+    Hostile("unknown layer", "TimeDistributed", with_layer(entry("TimeDistributed"))),
+    Hostile("no module", "class_name 'Dense'", with_layer({"class_name": "Dense", "config": {"units": 3}})),
+    Hostile("names of a wrong type", "class_name", with_layer(entry(["Dense"], units=3))),
+    Hostile("line break", r"class_name 'De\nnse'", with_layer(entry("De\nnse", units=3))),
+    Hostile("NaN", "NaN", with_layer(entry("Rescaling", scale=float("nan")))),
+    Hostile(
+        "1e999", "beyond all bounds", with_member(CONFIG, honest()[CONFIG].replace(b'"units": 3', b'"units": 1e999'))
+    ),
+    Hostile("huge number", "beyond all bounds", with_layer(entry("Dense", units=10**30))),
+    Hostile("a list", "holds a list", with_member(CONFIG, b"[]")),
+    Hostile("not UTF-8", "no JSON", with_member(CONFIG, b'{"a": "\xff"}')),
+    Hostile("deep", "nested too deeply", deep(100_000)),
+    Hostile("deeper than Keras", "nested too deeply", deep(200)),
+    Hostile("constants", "constants alone", eager),
+    Hostile("text array", "no dtype", with_layer(entry("Rescaling", scale=TEXT))),
+    Hostile("laughs", "more than 100,000 times", laughs()),
+    Hostile("loops", "num_ops 1,000,000,000", with_layer(entry("RandAugment", num_ops=10**9))),
+    Hostile("wrong settings", "cannot build it", with_layer(entry("Dense", units="many", name="d"))),
+]
+STORED = [
+    Hostile("external link", "link", with_weights(lambda f: replaced(f, "0", h5py.ExternalLink("/etc/passwd", "x")))),
+    Hostile("soft link", "link", with_weights(lambda f: replaced(f, "0", h5py.SoftLink("/layers/dense/vars/1")))),
+    Hostile("external storage", "another file", with_weights(external)),
+    Hostile("virtual", "another file", with_weights(virtual)),
+    Hostile("text", "type", with_weights(text)),
+    Hostile("reference", "type", with_weights(reference)),
+    Hostile("compressed", "not stored", with_weights(lambda f: f.create_dataset("z", (10**6,), compression="gzip"))),
+    Hostile("no storage", "not stored", with_weights(lambda f: f.create_dataset("z", (10**12,), "float32"))),
+    Hostile("no shape", "no size", with_weights(lambda f: f.create_dataset("z", data=h5py.Empty("f")))),
+    Hostile("named type", "neither", with_weights(lambda f: f.update({"z": np.dtype("float32")}))),
+    Hostile("no HDF5", "cannot be read", with_member(WEIGHTS, b"x" * 1000)),
+    Hostile("torn HDF5", "cannot be read", lambda p, c: with_member(WEIGHTS, honest()[WEIGHTS][:3000])(p, c)),
+]
+SIZES = [
+    Hostile("Dense", "parameters, but 147", with_layer(entry("Dense", units=10**9, name="d"), shape=(1000,))),
+    Hostile("Conv2D", "parameters, but", with_layer(entry("Conv2D", filters=10**9, kernel_size=[3, 3], name="c"))),
+    Hostile("PReLU", "parameters, but", with_layer(entry("PReLU", name="p"), shape=(HUGE, HUGE))),
+    Hostile("UpSampling2D", "puts out", with_layer(entry("UpSampling2D", size=[HUGE, HUGE], name="u"))),
+    Hostile("Resizing", "puts out", with_layer(entry("Resizing", height=HUGE, width=HUGE, name="r"))),
+    Hostile("ZeroPadding2D", "puts out", with_layer(entry("ZeroPadding2D", padding=[HUGE, HUGE], name="z"))),
+    Hostile("input", "puts out", with_layer(entry("GlobalMaxPooling2D", name="g"), shape=(HUGE, HUGE, 3))),
+    Hostile(
+        "blur",
+        "puts out",
+        with_layer(entry("RandomGaussianBlur", kernel_size=10**9 + 1, name="b"), shape=(HUGE, HUGE, 3)),
+    ),
+    Hostile("Normalization", "Normalization", with_layer(NORMAL)),
+]
+HOSTILE = {
+    f"{kind}: {case.name}": case
+    for kind, cases in {"archive": ARCHIVES, "config": CONFIGS, "weights": STORED, "size": SIZES}.items()
+    for case in cases
+}
