@@ -135,8 +135,17 @@ def _check_image_settings(config: TrainConfig) -> None:
     if config.image_size is not None:
         _require(min(config.image_size) >= 1, f"image_size must be positive. Received: image_size={config.image_size}.")
     if "image" not in SOURCES[config.dataset].kinds:
-        changed = _changed(config, ("shift", "flip", "rotation", "zoom"))
+        changed = _changed(config, ("shift", "flip", "rotation", "zoom", "fill", "tta"))
         _require(not changed, f"augmentation ({', '.join(changed)}) is for images; {config.dataset} is a table.")
+    _require(
+        0 <= config.shift <= 0.9 or (config.shift >= 1 and config.shift == int(config.shift)),
+        f"shift must be a fraction between 0 and 0.9, or whole pixels from 1 upwards. Received: shift={config.shift}.",
+    )
+    _require(
+        config.fill == "edge" or bool(config.shift or config.rotation or config.zoom),
+        f"fill says what comes in from outside a picture, which needs shift, rotation or zoom. "
+        f"Received: fill={config.fill}.",
+    )
 
 
 def _changed(config: TrainConfig, names: Iterable[str]) -> list[str]:
@@ -150,14 +159,16 @@ def _check_numbers(config: TrainConfig) -> None:
     ranges["patience"] = (0, math.inf, "0 (never stop early) or more")
     for name in ("checkpoint_every", "checkpoint_steps"):
         ranges[name] = (0, math.inf, "0 (never) or more")
-    for name in ("shift", "zoom"):
-        ranges[name] = (0, 0.9, "between 0 and 0.9")
+    ranges["zoom"] = (0, 0.9, "between 0 and 0.9")
     ranges["rotation"] = (0, 180, "between 0 and 180 degrees")
     for name in ("momentum", "warmup"):
         ranges[name] = (0, 0.9999, "at least 0 and below 1")
     ranges["weight_decay"] = (0, sys.float_info.max, "0 or more")
     ranges["gradient_clip"] = (sys.float_info.min, sys.float_info.max, "positive")
     ranges["ema"] = (0.0001, 0.999999, "between 0 and 1, such as 0.99")
+    ranges["lookahead"] = (1, math.inf, "at least 1")
+    for name in ("rate_start", "rate_end"):
+        ranges[name] = (0, 1, "between 0 and 1")
     ranges["label_smoothing"] = (0, 0.4999, "at least 0 and below 0.5")
     for name in ("seed", "split_seed"):
         ranges[name] = (0, 2**31 - 1, "between 0 and 2147483647")
@@ -188,8 +199,50 @@ def _check_optimizer(config: TrainConfig) -> None:
     )
     _require(
         config.schedule != "constant" or config.warmup is None,
-        f"warmup belongs to --schedule cosine or one_cycle. Received: schedule=constant, warmup={config.warmup}.",
+        f"warmup belongs to --schedule cosine, one_cycle or triangle. "
+        f"Received: schedule=constant, warmup={config.warmup}.",
     )
+    changed = _changed(config, ("rate_start", "rate_end"))
+    _require(
+        config.schedule == "triangle" or not changed,
+        f"{', '.join(changed)} belong to --schedule triangle. Received: schedule={config.schedule}.",
+    )
+    _require(
+        config.decay == "decoupled" or bool(config.weight_decay),
+        "decay coupled needs a weight decay: say how much with --weight-decay.",
+    )
+    _check_averages(config)
+    _check_patterns(config)
+
+
+def _check_averages(config: TrainConfig) -> None:
+    _require(
+        config.ema is None or config.lookahead is None,
+        f"ema and lookahead both average the weights: choose one. Received: ema={config.ema}, "
+        f"lookahead={config.lookahead}.",
+    )
+    _require(
+        config.lookahead is None or config.steps_per_execution in (None, 1),
+        f"lookahead counts single steps: leave steps_per_execution out. "
+        f"Received: steps_per_execution={config.steps_per_execution}.",
+    )
+
+
+def _check_patterns(config: TrainConfig) -> None:
+    """Patterns of weights: factors of the rate are numbers, freezing counts epochs."""
+    for pattern, value in config.rate_multipliers.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        _require(
+            number and value >= 0 and math.isfinite(value),
+            f"rate_multipliers must give numbers of at least 0. Received: {pattern}: {value!r}.",
+        )
+    for pattern, value in config.freeze_after.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _require(
+            whole and value >= 1,
+            f"freeze_after must give whole epochs of at least 1 (a weight that never learns has a factor of 0 in "
+            f"rate_multipliers). Received: {pattern}: {value!r}.",
+        )
 
 
 def _check_task_settings(config: TrainConfig) -> None:

@@ -38,21 +38,29 @@ class TrainConfig:
         batch_size: Examples per step, of all devices together; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
         learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own for the optimizer.
-        schedule: constant, cosine (falls to 0) or one_cycle (rises from a 25th, then falls to 0), over all epochs.
-        warmup: Fraction of the steps in which the rate rises; default: 0.3 for one_cycle, 0 for cosine.
+        rate_multipliers: Pattern of weights' paths, such as "*_norm*/beta", and the factor of their learning rate.
+        freeze_after: Pattern of weights' paths, and the epochs after which they no longer change.
+        schedule: constant, cosine (falls to 0), one_cycle (rises from a 25th, falls to 0) or triangle, over all epochs.
+        warmup: Fraction of the steps in which the rate rises; default: 0.3 for one_cycle, 0.23 for triangle, else 0.
+        rate_start: triangle: rate before the first step, as a part of the learning rate.
+        rate_end: triangle: rate after the last step, as a part of the learning rate.
         momentum: Momentum, for sgd and rmsprop.
         nesterov: Nesterov momentum, for sgd.
         weight_decay: Times the rate, what each step takes off a weight (biases excepted); default: 0.004 for adamw.
+        decay: decoupled, or coupled: part of the gradient of every weight, biases too, as in PyTorch's SGD.
         gradient_clip: Largest norm of all gradients together; default: no limit.
         ema: Average the weights, keeping this share of the average each step (0.99, say); validation sees the average.
+        lookahead: Steps between two pulls of the weights to their slow average, with which the run ends (5, say).
         label_smoothing: Share of each target that is spread over all classes; it is in val_loss as well as in loss.
         monitor: What chooses the best epoch: val_loss, val_accuracy or val_mae.
         patience: Epochs without improvement before training stops, 0 for never; default: 10, with a schedule 0.
         class_weight: none, or balanced (each class weighs the same in the loss).
-        shift: Augmentation: random shift, largest fraction of height and width.
-        flip: Augmentation: none, horizontal, vertical or both.
+        shift: Augmentation: random shift, largest fraction of height and width; from 1 upwards it is pixels.
+        flip: Augmentation: none, horizontal, vertical, both or alternating (left and right change every epoch).
         rotation: Augmentation: random rotation, largest angle in degrees.
         zoom: Augmentation: random zoom, largest fraction in or out.
+        fill: Augmentation: what comes in from outside a picture, its edge or its reflection.
+        tta: Also predict the test set from several views of each image, apart: none, mirror or mirror_shift (6 views).
         precision: auto (measured on this machine), float32 or mixed_bfloat16.
         steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
@@ -87,21 +95,29 @@ class TrainConfig:
     batch_size: int | None = None
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion"] = "adam"
     learning_rate: float | None = None
-    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
+    rate_multipliers: dict[str, Any] = field(default_factory=dict)
+    freeze_after: dict[str, Any] = field(default_factory=dict)
+    schedule: Literal["constant", "cosine", "one_cycle", "triangle"] = "constant"
     warmup: float | None = None
+    rate_start: float = 0.2
+    rate_end: float = 0.07
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float | None = None
+    decay: Literal["decoupled", "coupled"] = "decoupled"
     gradient_clip: float | None = None
     ema: float | None = None
+    lookahead: int | None = None
     label_smoothing: float = 0.0
     monitor: Literal["val_loss", "val_accuracy", "val_mae"] = "val_loss"
     patience: int | None = None
     class_weight: Literal["none", "balanced"] = "none"
     shift: float = 0.0
-    flip: Literal["none", "horizontal", "vertical", "both"] = "none"
+    flip: Literal["none", "horizontal", "vertical", "both", "alternating"] = "none"
     rotation: float = 0.0
     zoom: float = 0.0
+    fill: Literal["edge", "reflect"] = "edge"
+    tta: Literal["none", "mirror", "mirror_shift"] = "none"
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
     steps_per_execution: int | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from training.datasets.dataset import Dataset
 from training.devices import ONE_DEVICE, Devices
 from training.finish import Watch
 from training.interrupt import Interrupt
+from training.lookahead import GROUP, Lookahead
 from training.optimizers import averaging_callbacks
 from training.prepare import Plan, class_weights
 from training.progress import Pace, Progress
@@ -119,7 +120,8 @@ def callbacks_for(
 ) -> list[keras.callbacks.Callback]:
     """All callbacks in their order: the state is written last, when the others have seen the epoch."""
     config, plan = job.config, job.plan
-    callbacks: list[keras.callbacks.Callback] = [clock, *averaging_callbacks(config)]
+    slow = _lookahead(job)
+    callbacks: list[keras.callbacks.Callback] = [clock, *averaging_callbacks(config), *slow]
     callbacks += [watch.guard, watch.writer, watch.best]
     if plan.patience:
         mode = "max" if config.monitor.endswith("accuracy") else "min"
@@ -142,6 +144,15 @@ def callbacks_for(
     )
     resumed = [Resumed(job.state, list(callbacks), plan.steps_per_execution)] if job.state else []
     return [*callbacks, *resumed, writer]
+
+
+def _lookahead(job: Job) -> list[Lookahead]:
+    """The slow weights, from the checkpoint where there is one."""
+    config, plan = job.config, job.plan
+    if config.lookahead is None:
+        return []
+    kept = job.state.group(GROUP) if job.state else []
+    return [Lookahead(config.lookahead, plan.epochs * plan.steps, kept)]
 
 
 def _tensorboard(job: Job) -> TensorBoardFiles:
@@ -168,6 +179,9 @@ def _state_writer(job: Job, watch: Watch, callbacks: list[keras.callbacks.Callba
         nonlocal kept
         arrays = model_arrays(job.model, metrics=bool(step))
         arrays |= {f"best/{index:05d}": array for index, array in enumerate(watch.best.weights)}
+        for callback in callbacks:
+            if isinstance(callback, Lookahead):
+                arrays |= callback.arrays()
         facts = {
             "history": watch.writer.history,
             "best": {"epoch": watch.best.epoch, "value": watch.best.best if watch.best.epoch else None},

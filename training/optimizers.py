@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from training import schedules
+from training.checks import ConfigError
 from training.config import TrainConfig
+from training.rates import unmatched, with_rates
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -21,18 +23,26 @@ OPTIMIZERS = {
     "nadam": keras.optimizers.Nadam,
     "lion": keras.optimizers.Lion,
 }
+WITH_RATES = {name: with_rates(kind) for name, kind in OPTIMIZERS.items()}
 
 
-def build_optimizer(config: TrainConfig, model: keras.Model, *, total_steps: int) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    config: TrainConfig, model: keras.Model, *, total_steps: int, steps_per_epoch: int = 1
+) -> keras.optimizers.Optimizer:
     """The optimizer that the settings describe; what they leave open is Keras' default.
 
     Weight decay is decoupled from the gradient, scaled by the learning rate, and spares biases and the scales and
-    offsets of normalisation (every weight with fewer than two axes), as is usual.
+    offsets of normalisation (every weight with fewer than two axes), as is usual. Coupled decay is part of the gradient
+    and spares nothing, as in PyTorch's SGD. Factors of the rate (`rate_multipliers`) scale neither.
 
     Args:
         config: Settings of the run.
         model: The model to train, whose weights are looked at and not changed.
         total_steps: Optimizer steps of the whole run, which a schedule spreads over.
+        steps_per_epoch: Turns the epochs of `freeze_after` into steps.
+
+    Raises:
+        ConfigError: A pattern matches no weight that is trained.
 
     Reference:
         Loshchilov & Hutter, 2019, "Decoupled weight decay regularization", arXiv:1711.05101.
@@ -42,21 +52,45 @@ def build_optimizer(config: TrainConfig, model: keras.Model, *, total_steps: int
     peak = config.learning_rate
     if peak is None:
         peak = float(keras.ops.convert_to_numpy(kind().learning_rate))
-    rate = schedules.learning_rate(config.schedule, peak, total_steps=total_steps, warmup=config.warmup)
-    settings: dict[str, Any] = {"learning_rate": rate}
+    ends = (config.rate_start, config.rate_end)
+    rate = schedules.learning_rate(config.schedule, peak, total_steps=total_steps, warmup=config.warmup, ends=ends)
+    settings = {"learning_rate": rate} | _keras_settings(config) | _own_settings(config, model, steps_per_epoch)
+    by_variable = set(settings) & {"rate_multipliers", "freeze_after", "coupled_weight_decay"}
+    optimizer = (WITH_RATES[config.optimizer] if by_variable else kind)(**settings)
+    optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
+    return optimizer
+
+
+def _keras_settings(config: TrainConfig) -> dict[str, Any]:
+    """Arguments that Keras' optimizers know."""
+    settings: dict[str, Any] = {}
     if config.momentum:
         settings |= {"momentum": config.momentum}
     if config.nesterov:
         settings |= {"nesterov": True}
-    if config.weight_decay is not None:
+    if config.weight_decay is not None and config.decay == "decoupled":
         settings |= {"weight_decay": config.weight_decay}
     if config.gradient_clip is not None:
         settings |= {"global_clipnorm": config.gradient_clip}
     if config.ema is not None:
         settings |= {"use_ema": True, "ema_momentum": config.ema}
-    optimizer = kind(**settings)
-    optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
-    return optimizer
+    return settings
+
+
+def _own_settings(config: TrainConfig, model: keras.Model, steps_per_epoch: int) -> dict[str, Any]:
+    """Arguments of `training.rates`; none where nothing of it is asked for."""
+    for name in ("rate_multipliers", "freeze_after"):
+        if lost := unmatched(getattr(config, name), [variable.path for variable in model.weights]):
+            paths = ", ".join(variable.path for variable in model.trainable_variables)
+            raise ConfigError(f"{name}: {lost[0]!r} fits no weight of {model.name}. Those that it trains are: {paths}.")
+    settings: dict[str, Any] = {}
+    if config.rate_multipliers:
+        settings["rate_multipliers"] = {name: float(value) for name, value in config.rate_multipliers.items()}
+    if config.freeze_after:
+        settings["freeze_after"] = {name: int(value) * steps_per_epoch for name, value in config.freeze_after.items()}
+    if config.weight_decay and config.decay == "coupled":
+        settings["coupled_weight_decay"] = config.weight_decay
+    return settings
 
 
 def loss_and_metric(num_classes: int, label_smoothing: float = 0.0) -> tuple[keras.losses.Loss | Callable, str]:

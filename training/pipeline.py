@@ -9,13 +9,13 @@ of seed, epoch and step alone, so that a run that is resumed sees what it would 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
 
-from training.augmentation import Augmentation
+from training.augmentation import Augmentation, first_mirrored
 from training.checks import ConfigError
 from training.datasets.dataset import DataError, Split
 from training.datasets.files import ImageFiles
@@ -57,10 +57,15 @@ def batches(
     else:
         keyed = _shuffled(n, batch_size, shuffle_seed, new_clock() if clock is None else clock)
         if augmentation is not None and augmentation.is_active:
-            rows = keyed.map(lambda index, key: (*read(index), key), num_parallel_calls=calls, deterministic=True)
+            is_mirrored = _mirrored(n, shuffle_seed)
+            rows = keyed.map(
+                lambda index, key, epoch: (*read(index), key, is_mirrored(index, epoch)),
+                num_parallel_calls=calls,
+                deterministic=True,
+            )
             rows = augmentation.apply(rows)
         else:
-            rows = keyed.map(lambda index, key: read(index), num_parallel_calls=calls, deterministic=True)
+            rows = keyed.map(lambda index, key, epoch: read(index), num_parallel_calls=calls, deterministic=True)
     if class_weights is not None:
         weights = tf.constant([class_weights[index] for index in range(len(class_weights))], tf.float32)
         rows = rows.map(lambda x, y: (x, y, tf.gather(weights, y)))
@@ -75,7 +80,7 @@ def new_clock(epoch: int = 0, step: int = 0) -> tf.Variable:
 
 
 def _shuffled(n: int, batch_size: int, seed: int, clock: tf.Variable) -> tf.data.Dataset:
-    """Batches of shuffled indices, each with a key of two integers for its augmentation.
+    """Batches of shuffled indices, each with a key of two integers for its augmentation, and the epoch.
 
     The clock is read when a pass asks for its first batch, not when Keras makes the iterator. Batches before the
     clock's step are empty: their number must stay what Keras was told.
@@ -87,13 +92,21 @@ def _shuffled(n: int, batch_size: int, seed: int, clock: tf.Variable) -> tf.data
         key = tf.stack([tf.constant(seed, tf.int64), epoch])
         order = tf.random.experimental.stateless_shuffle(tf.range(n, dtype=tf.int64), seed=key)
 
-        def part(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def part(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             start = step * batch_size
-            return order[start : tf.where(step < first, start, start + batch_size)], tf.random.fold_in(key, step)
+            rows = order[start : tf.where(step < first, start, start + batch_size)]
+            return rows, tf.random.fold_in(key, step), epoch
 
         return tf.data.Dataset.range(num_batches(n, batch_size)).map(part)
 
     return tf.data.Dataset.range(1).flat_map(one_epoch)
+
+
+def _mirrored(n: int, seed: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function of rows and epoch: which of them an alternating flip mirrors; each changes from epoch to epoch."""
+    with tf.device("CPU:0"):
+        coins = tf.constant(first_mirrored(n, seed))
+    return lambda index, epoch: tf.gather(coins, index) ^ (epoch % 2 == 1)
 
 
 def _options() -> tf.data.Options:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import models
+from models.speed import standardized
 from training import precision
 from training.augmentation import Augmentation
 from training.checks import ConfigError
@@ -21,10 +22,12 @@ from training.devices import ONE_DEVICE, Devices
 from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
 from training.replicas import SharedLoss, synchronize_normalization
+from training.whitening import whitening_filters
 
 EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
 DEFAULT_PATIENCE = 10
+WHITENING_IMAGES = 5_000
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,10 @@ def prepare(config: TrainConfig, data: Dataset, devices: Devices = ONE_DEVICE) -
     """
     _seed(config)
     plan = _for_all(_plan(config, data), config, devices)
+    arguments = _arguments(config, data)
     with devices.scope():
-        model = _build(config, data, plan.policy)
-    twin = _build(config, data, "float32")
+        model = _build(config, data, plan.policy, arguments)
+    twin = _build(config, data, "float32", arguments)
     quicken(model)
     keep_freed_memory()
     with devices.scope():
@@ -92,10 +96,16 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     batch_size = min(config.batch_size or default_batch_size(len(data.train)), len(data.train))
     steps = num_batches(len(data.train), batch_size)
     policy, probe_ms = precision.resolve(config.precision, data.kind)
-    augmentation = Augmentation(shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom)
+    augmentation = Augmentation(
+        shift=config.shift, flip=config.flip, rotation=config.rotation, zoom=config.zoom, fill=config.fill
+    )
     if augmentation.is_active and data.kind == "table":
         raise ConfigError(f"augmentation (shift, flip, rotation, zoom) is for images; {data.name} holds a table.")
+    if data.kind == "image" and config.shift >= min(data.input_shape[:2]):
+        raise ConfigError(f"shift must be less than the image. Received: shift={config.shift:g}, {data.input_shape}.")
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
+    if config.lookahead:
+        per_call = 1  # it looks after every single step
     epochs = config.epochs or DEFAULT_EPOCHS[data.kind]
     patience = resolved_patience(config)
     return Plan(epochs, batch_size, steps, per_call, policy, probe_ms, augmentation, patience)
@@ -118,8 +128,8 @@ def default_steps_per_execution(batch_size: int) -> int:
     return max(1, EXAMPLES_PER_CALL // batch_size)
 
 
-def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
-    """The factory's model, with the statistics of the training split that it asks for."""
+def _arguments(config: TrainConfig, data: Dataset) -> dict[str, Any]:
+    """Keywords for the factory: the settings', and the statistics of the training split that it asks for."""
     arguments: dict[str, Any] = dict(config.hyperparameters)
     accepted = models.accepted_hyperparameters(config.model)
     if data.kind == "table" and "mean" in accepted:
@@ -131,6 +141,19 @@ def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
     if data.task == "regression" and "target_mean" in accepted:
         arguments.setdefault("target_mean", float(np.mean(data.train.y)))
         arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)
+    if data.kind == "image" and "whitening" in accepted and "whitening" not in arguments:
+        arguments["whitening"] = whitening_filters(standardized(_some_images(data.train)))
+    return arguments
+
+
+def _some_images(split: Split) -> np.ndarray:
+    """Images from all over the split, at most as many as whitening needs; float32 `(n, h, w, c)` in 0…255."""
+    rows = np.unique(np.linspace(0, len(split) - 1, WHITENING_IMAGES).astype(np.int64))
+    return split.x[rows].astype(np.float32)
+
+
+def _build(config: TrainConfig, data: Dataset, policy: str, arguments: dict[str, Any]) -> keras.Model:
+    """The factory's model under a precision policy."""
     try:
         with precision.policy(policy):
             return models.build(config.model, data.input_shape, data.num_classes, **arguments)
@@ -139,7 +162,7 @@ def _build(config: TrainConfig, data: Dataset, policy: str) -> keras.Model:
 
 
 def _compile(model: keras.Model, config: TrainConfig, data: Dataset, plan: Plan, devices: Devices) -> None:
-    optimizer = build_optimizer(config, model, total_steps=plan.epochs * plan.steps)
+    optimizer = build_optimizer(config, model, total_steps=plan.epochs * plan.steps, steps_per_epoch=plan.steps)
     loss, metric = loss_and_metric(data.num_classes, config.label_smoothing)
     if devices.replicas > 1:
         loss = SharedLoss(loss)

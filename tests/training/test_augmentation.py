@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from training.augmentation import Augmentation
 from training.datasets.dataset import Split
-from training.pipeline import batches
+from training.pipeline import batches, new_clock
 
 SEED = tf.constant([3, 4], tf.int64)
 
@@ -61,6 +61,58 @@ def test_shifts_and_flips_alone_move_whole_pixels_and_blur_nothing(rng):
     assert len(moves) == 200
     counts = np.bincount([5 * i + j for _, i, j in moves], minlength=25)
     assert counts.min() >= 1 and counts.max() <= 24  # 8 expected of each
+
+
+def test_shifts_in_pixels_reflect_at_the_edge_as_numpy_does(rng):
+    x = images(rng, n=200)
+    out = Augmentation(shift=2, fill="reflect")(tf.constant(x), seed=SEED).numpy()
+    moves = []
+    for before, after in zip(x, out, strict=True):
+        padded = np.pad(before, ((2, 2), (2, 2), (0, 0)), mode="reflect")
+        crops = [(i, j) for i in range(5) for j in range(5)]
+        moves += [crop for crop in crops if np.array_equal(after, padded[crop[0] :, crop[1] :][:12, :12])]
+    assert len(moves) == 200 and out.dtype == np.uint8
+    counts = np.bincount([5 * i + j for i, j in moves], minlength=25)
+    assert counts.min() >= 1 and counts.max() <= 24  # 8 expected of each
+
+
+def test_a_shift_of_pixels_is_the_fraction_that_gives_them(rng):
+    x = tf.constant(images(rng))
+    pixels = Augmentation(shift=3)(x, seed=SEED).numpy()
+    np.testing.assert_array_equal(pixels, Augmentation(shift=0.25)(x, seed=SEED).numpy())
+
+
+def by_row(dataset):
+    """Images of one pass in the order of their targets, which are their rows."""
+    pairs = [(x.numpy(), y.numpy()) for x, y in dataset]
+    x, y = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return x[np.argsort(y)]
+
+
+@pytest.mark.parametrize("rotation", [0.0, 1e-6])
+def test_an_alternating_flip_shows_each_image_both_ways_in_two_epochs(rng, rotation):
+    x = images(rng, n=64)
+    split = Split(x=x, y=np.arange(64), ids=np.arange(64))
+    augmentation = Augmentation(flip="alternating", rotation=rotation)
+    dataset = batches(split, batch_size=10, shuffle_seed=5, augmentation=augmentation)
+    first, second, third = (np.rint(by_row(dataset)) for _ in range(3))
+    mirrored = (first == x[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert 16 < mirrored.sum() < 48
+    np.testing.assert_array_equal(first[~mirrored], x[~mirrored])
+    np.testing.assert_array_equal(second, first[:, :, ::-1])
+    np.testing.assert_array_equal(third, first)
+
+
+def test_an_alternating_flip_depends_on_seed_and_epoch_alone(rng):
+    split = Split(x=images(rng, n=20), y=np.arange(20), ids=np.arange(20))
+    changes = Augmentation(flip="alternating", shift=2, fill="reflect")
+
+    def second_epoch(clock=None, passes=1, seed=5):
+        dataset = batches(split, batch_size=6, shuffle_seed=seed, augmentation=changes, clock=clock)
+        return [by_row(dataset) for _ in range(passes)][-1]
+
+    np.testing.assert_array_equal(second_epoch(passes=2), second_epoch(new_clock(1)))
+    assert not np.array_equal(second_epoch(passes=2), second_epoch(passes=2, seed=6))
 
 
 def test_a_shift_below_one_pixel_interpolates(rng):

@@ -26,7 +26,10 @@ REFUSED = {
     "no epochs": ({"epochs": 0}, "epochs must be at least 1. Received: epochs=0."),
     "batch": ({"batch_size": -1}, "batch_size must be at least 1"),
     "patience": ({"patience": -1}, "patience must be 0"),
-    "shift": ({"shift": 1.5}, "shift must be between 0 and 0.9"),
+    "shift": (
+        {"shift": 1.5},
+        "shift must be a fraction between 0 and 0.9, or whole pixels from 1 upwards. Received: shift=1.5.",
+    ),
     "rotation": ({"rotation": 270.0}, "between 0 and 180 degrees"),
     "momentum": ({"optimizer": "sgd", "momentum": 1.0}, "at least 0 and below 1"),
     "momentum of adam": ({"momentum": 0.9}, "momentum belongs to sgd and rmsprop"),
@@ -38,7 +41,7 @@ REFUSED = {
     "nan rate": ({"learning_rate": float("nan")}, "learning_rate must be positive"),
     "warmup alone": (
         {"warmup": 0.1},
-        "warmup belongs to --schedule cosine or one_cycle. Received: schedule=constant, warmup=0.1.",
+        "warmup belongs to --schedule cosine, one_cycle or triangle. Received: schedule=constant, warmup=0.1.",
     ),
     "warmup": (
         {"schedule": "cosine", "warmup": 1.0},

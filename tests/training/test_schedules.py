@@ -32,6 +32,14 @@ def test_cosine_starts_at_the_peak_unless_it_is_warmed_up():
     assert warm[0] == pytest.approx(0.004) and warm.argmax() == 10 and warm[40] == 0
 
 
+def test_a_triangle_is_linear_between_its_three_points():
+    found = values(learning_rate("triangle", 1.5, total_steps=490, ends=(0.2, 0.07)), 490)
+    expected = 1.5 * np.interp(np.arange(491), [0, 113, 490], [0.2, 1.0, 0.07])
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    early = values(learning_rate("triangle", 1.0, total_steps=10, warmup=0.0, ends=(0.2, 0.5)), 12)
+    np.testing.assert_allclose(early, [*np.linspace(1, 0.5, 11), 0.5, 0.5], rtol=1e-6)
+
+
 def test_a_constant_rate_is_a_number():
     assert learning_rate("constant", 0.1, total_steps=5) == 0.1
 
@@ -43,8 +51,9 @@ def test_the_shortest_runs_have_finite_positive_rates(steps, warmup):
     assert np.isfinite(found).all() and (found[:steps] > 0).all() and found[steps] == 0
 
 
-def test_a_schedule_survives_serialisation():
-    schedule = learning_rate("one_cycle", 0.5, total_steps=100)
+@pytest.mark.parametrize("name", ["one_cycle", "triangle"])
+def test_a_schedule_survives_serialisation(name):
+    schedule = learning_rate(name, 0.5, total_steps=100, ends=(0.2, 0.1))
     again = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     np.testing.assert_array_equal(values(again, 100), values(schedule, 100))
 

@@ -94,6 +94,19 @@ def dog_cnn(hp: HyperParameters) -> Settings:
     return {**convolutions(hp), **size, **optimization(hp), **smoothing(hp), **augmentation(hp)}
 
 
+def cifar_speed(hp: HyperParameters) -> Settings:
+    """Space of `cifar_speed`: width of the groups, and what they compute."""
+    width = hp.Choice("group_filters", [256, 64, 128])
+    return {
+        "filters": [width // 4, width, width],
+        "activation": hp.Choice("activation", ["gelu", "relu", "elu", "silu"]),
+        "normalization_momentum": hp.Choice("normalization_momentum", [0.6, 0.9, 0.99]),
+        **optimization(hp),
+        **smoothing(hp),
+        **augmentation(hp),
+    }
+
+
 def image_mlp(hp: HyperParameters) -> Settings:
     """Space of `mnist_mlp` and `cifar_mlp`, whose widths are fixed."""
     rate = {"dropout_rate": hp.Float("dropout_rate", 0.0, 0.6, step=0.1, default=0.2)}
@@ -141,5 +154,6 @@ SPACES: dict[str, Space] = {
     "cifar_cnn_functional": cifar_cnn,
     "gap_cnn": gap_cnn,
     "dog_cnn": dog_cnn,
+    "cifar_speed": cifar_speed,
 }
 """The space of every factory that a gradient can train; the perceptron has nothing to search."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import glob
 from typing import Any
 
 import keras
@@ -97,24 +99,23 @@ def compile_step(
     )
 
 
-def discriminative(
-    network: keras.Model, settings: TrainConfig, rates: dict[str, float]
-) -> keras.optimizers.MultiOptimizer:
-    """Adam with a rate of its own for each block, and that of the settings for the head.
+def discriminative(network: keras.Model, settings: TrainConfig, rates: dict[str, float]) -> keras.optimizers.Optimizer:
+    """The optimizer of the settings, with a rate of its own for each block; the head learns at that of the settings.
 
     Args:
         network: The whole network.
         settings: Of the phase.
         rates: The last layer of each block → its rate, from early to late, as `block_rates` gives them.
     """
-    chosen: dict[str, keras.optimizers.Optimizer] = {}
+    if settings.learning_rate is None:
+        raise ValueError("a phase with rates by block must have one for the head. Received: learning_rate=None.")
+    factors: dict[str, float] = {}
     for last, rate in rates.items():
-        optimizer = keras.optimizers.Adam(rate)
         for layer in slice_at(network, last).layers:
             for variable in layer.weights:
-                chosen.setdefault(variable.path, optimizer)
-    head = build_optimizer(settings, network, total_steps=1)
-    return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(head, chosen))
+                factors.setdefault(glob.escape(variable.path), rate / settings.learning_rate)
+    by_block = dataclasses.replace(settings, rate_multipliers=factors)
+    return build_optimizer(by_block, network, total_steps=1)
 
 
 def _classes(network: keras.Model) -> int:
