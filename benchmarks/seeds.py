@@ -138,7 +138,8 @@ def _result(run: Run) -> tuple[list[str], dict[str, float]]:
     with run.history.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     history = {name: [float(row[name]) for row in rows] for name in rows[0]}
-    best = best_epoch(history, from_yaml(run.config).monitor)
+    settings = from_yaml(run.config)
+    best = len(rows) if settings.final_fit else best_epoch(history, settings.monitor)
     report = json.loads((run.report / "report.json").read_text(encoding="utf-8"))
     return [f"{best} of {len(rows)}", run.read_record()["verdict"]["kind"]], headline(report)
 
@@ -158,7 +159,7 @@ def _table(results: Sequence[tuple[list[str], dict[str, float]]], seeds: Sequenc
 def headline(report: dict) -> dict[str, float]:
     """The numbers of a report that a table over seeds shows, for test and validation."""
     numbers: dict[str, float] = {}
-    for name in ("test", "validation"):
+    for name in (name for name in ("test", "validation") if name in report["splits"]):
         split = report["splits"][name]
         found = {key: split[key]["estimate"] for key in ("accuracy", "mae", "rmse", "r2") if key in split}
         if split.get("positive") is not None:

@@ -72,11 +72,12 @@ class BestModel(keras.callbacks.Callback):
     """Saves the weights that validation judged whenever it improves, and remembers them for the checkpoint.
 
     Args:
-        monitor: Name in the logs; larger is better for an accuracy, smaller for the rest.
+        monitor: Name in the logs; larger is better for an accuracy, smaller for the rest. None: there is no validation,
+            and every epoch counts as better than those before.
         save: Receives the weights (a list of arrays) and writes them.
     """
 
-    def __init__(self, monitor: str, save: Callable[[list], None]) -> None:
+    def __init__(self, monitor: str | None, save: Callable[[list], None]) -> None:
         super().__init__()
         self.monitor = monitor
         self.save = save
@@ -86,9 +87,12 @@ class BestModel(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(values[name]) for name in ("loss", "val_loss")):
+        if not all(math.isfinite(values[name]) for name in ("loss", "val_loss") if name in values):
             return  # a diverged epoch is never the best, whatever its accuracy says
-        value = -values[self.monitor] if self.monitor.endswith("accuracy") else values[self.monitor]
+        if self.monitor is None:
+            value = -float(epoch + 1)
+        else:
+            value = -values[self.monitor] if self.monitor.endswith("accuracy") else values[self.monitor]
         if value < self.best:
             self.weights = [np.array(array) for array in evaluated_weights(self.model)]
             self.save(self.weights)

@@ -213,6 +213,20 @@ def _check_optimizer(config: TrainConfig) -> None:
     )
     _check_averages(config)
     _check_patterns(config)
+    _check_final_fit(config)
+
+
+def _check_final_fit(config: TrainConfig) -> None:
+    if not config.final_fit:
+        return
+    _require(
+        config.epochs is not None,
+        "final_fit trains for a number of epochs that validation chose in a run before: say it with --epochs.",
+    )
+    _require(
+        not config.patience,
+        f"final_fit leaves no validation that could stop a run early. Received: patience={config.patience}.",
+    )
 
 
 def _check_averages(config: TrainConfig) -> None:

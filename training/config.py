@@ -54,6 +54,7 @@ class TrainConfig:
         label_smoothing: Share of each target that is spread over all classes; it is in val_loss as well as in loss.
         monitor: What chooses the best epoch: val_loss, val_accuracy or val_mae.
         patience: Epochs without improvement before training stops, 0 for never; default: 10, with a schedule 0.
+        final_fit: Train on train and validation together, for --epochs; the last epoch is kept, test alone is reported.
         class_weight: none, or balanced (each class weighs the same in the loss).
         shift: Augmentation: random shift, largest fraction of height and width; from 1 upwards it is pixels.
         flip: Augmentation: none, horizontal, vertical, both or alternating (left and right change every epoch).
@@ -111,6 +112,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     monitor: Literal["val_loss", "val_accuracy", "val_mae"] = "val_loss"
     patience: int | None = None
+    final_fit: bool = False
     class_weight: Literal["none", "balanced"] = "none"
     shift: float = 0.0
     flip: Literal["none", "horizontal", "vertical", "both", "alternating"] = "none"

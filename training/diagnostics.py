@@ -43,6 +43,7 @@ VerdictKind = Literal[
     "underfitting",
     "good fit",
     "too few epochs",
+    "final fit",
 ]
 
 
@@ -343,6 +344,8 @@ def _draw_panel(axes, history: History, name: str, best: int) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for column, label, color in ((name, "training", "#0072B2"), (f"val_{name}", "validation", "#D55E00")):
+        if column not in history:
+            continue  # a final fit has no validation
         values = np.asarray(history[column], dtype=float)
         epochs = np.arange(1, len(values) + 1)
         axes.plot(epochs, values, color=color, label=label, marker="o" if len(values) < 15 else None, markersize=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.command import parse_config, run_main
@@ -15,7 +16,8 @@ from training import datasets
 from training.checks import ConfigError
 from training.config import from_yaml
 from training.datasets.dataset import DataError, Dataset
-from training.results import REPORTED, AnyPredictions, relative, report_run
+from training.finalfit import with_validation
+from training.results import AnyPredictions, relative, report_run, reported_splits
 from training.run import Run, RunError, open_run
 from training.startup import import_tensorflow
 
@@ -56,7 +58,8 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
     expected = run.read_record().get("data", {}).get("digest")
     data = datasets.load(settings, task=CATALOG[settings.model].task)
     _check_digest(run, expected, data.digest)
-    predictions = _predictions(run, data)
+    data = with_validation(data) if settings.final_fit else data
+    predictions = _predictions(run, data, reported_splits(settings))
     _check_sections(run)
     report = report_run(run, settings, data, predictions, config.options)
     run.write_manifest()
@@ -71,9 +74,9 @@ def _check_digest(run: Run, expected: str | None, received: str) -> None:
         )
 
 
-def _predictions(run: Run, data: Dataset) -> dict[str, AnyPredictions]:
+def _predictions(run: Run, data: Dataset, names: Sequence[str]) -> dict[str, AnyPredictions]:
     """The run's stored predictions, verified; made again from its verified model where one is missing."""
-    paths = {name: run.predictions / f"{name}.csv" for name in REPORTED}
+    paths = {name: run.predictions / f"{name}.csv" for name in names}
     stored = all(path.is_file() for path in paths.values())
     for path in paths.values() if stored else [run.model]:
         if warning := run.check(path):
@@ -83,7 +86,7 @@ def _predictions(run: Run, data: Dataset) -> dict[str, AnyPredictions]:
     import_tensorflow()
     from training.predictions import predict_run
 
-    return predict_run(run, data)
+    return predict_run(run, data, names)
 
 
 def _check_sections(run: Run) -> None:

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.predictions import Predictions, write_predictions
 from evaluation.report import Report
 from training.callbacks import BestModel, HistoryWriter, StopOnNonFinite
+from training.checkpoint import load_model
 from training.checks import TrainingDiverged
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset
 from training.diagnostics import Clues, Verdict, baseline_loss, best_epoch, diagnose, draw_curves, loss_floor
-from training.predictions import predict_run
-from training.results import report_run
+from training.finalfit import VERDICT
+from training.predictions import LogitScorer, predict_run
+from training.results import report_run, reported_splits
 from training.run import Run
+from training.views import predict_views, views_section
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,33 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
     """Curves, verdict, predictions, report and manifest; raises where the loss was lost."""
     history, best, guard = watch.writer.history, watch.best, watch.guard
     verdict = Verdict("too few epochs", 0, "no epoch was finished.")
-    if watch.epochs:
+    if watch.epochs and config.final_fit:
+        verdict = Verdict("final fit", watch.epochs, VERDICT)
+    elif watch.epochs:
         floor = loss_floor(data.num_classes, config.label_smoothing)
         verdict = diagnose(history, baseline_loss=baseline_of(config, data), floor=floor, clues=clues_of(data))
+    if watch.epochs:
         draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
-    report = report_run(run, config, data, predict_run(run, data)) if best.epoch and not guard.where else None
+    report = _report(run, config, data) if best.epoch and not guard.where else None
     run.write_manifest()
     if guard.where:
         raise TrainingDiverged(_divergence_message(config, run, guard, best))
-    return RunResult(run, history, best_epoch(history, config.monitor), verdict, report, ended)
+    chosen = best.epoch if config.final_fit else best_epoch(history, config.monitor)
+    return RunResult(run, history, chosen, verdict, report, ended)
+
+
+def _report(run: Run, config: TrainConfig, data: Dataset) -> Report:
+    """Predictions and report; scores from several views stand in a file and a section of their own."""
+    found = predict_run(run, data, reported_splits(config))
+    plain = found["test"]
+    if config.tta == "none" or not isinstance(plain, Predictions):
+        return report_run(run, config, data, found)
+    several = predict_views(LogitScorer(load_model(run.model)), data.test, data, config.tta)
+    write_predictions(run.predictions / "test_views.csv", several)
+    section = views_section(plain, several, config.tta)
+    run.update_record(views=dict(section.numbers))
+    return report_run(run, config, data, found, sections=[section])
 
 
 def baseline_of(config: TrainConfig, data: Dataset) -> float:

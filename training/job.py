@@ -76,10 +76,11 @@ def resolved_choices(plan: Plan) -> dict[str, Any]:
 
 
 def watch_for(job: Job) -> Watch:
+    monitor = None if job.config.final_fit else job.config.monitor
     return Watch(
         guard=StopOnNonFinite(),
         writer=HistoryWriter(job.run.history),
-        best=BestModel(job.config.monitor, job.save or (lambda weights: _save_best(job, weights))),
+        best=BestModel(monitor, job.save or (lambda weights: _save_best(job, weights))),
     )
 
 

@@ -74,6 +74,26 @@ def class_scores(outputs: np.ndarray) -> np.ndarray:
     return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
 
+class LogitScorer:
+    """A classifier up to its logits, a batch at a time; what averages over several views needs no more.
+
+    Args:
+        model: A classifier of this project.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.tap = _logits_of(model)
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """Raw inputs `(n, …)` to float64 `(n, 1)` or `(n, K)`."""
+        return np.asarray(self.tap.predict_on_batch(inputs), dtype=np.float64)
+
+    @staticmethod
+    def scores(logits: np.ndarray) -> np.ndarray:
+        """Logits to scores, float64 `(n, K)`, rows summing to 1."""
+        return _scores_of_logits(logits)
+
+
 def _logits_of(model: keras.Model) -> keras.Model:
     """The same network up to its logits."""
     return keras.Model(model.inputs[0], model.get_layer("logits").output)

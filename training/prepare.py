@@ -118,6 +118,8 @@ def default_batch_size(num_examples: int) -> int:
 
 def resolved_patience(config: TrainConfig) -> int:
     """Epochs without improvement before training stops; a schedule is planned to its end and is not cut by default."""
+    if config.final_fit:
+        return 0
     if config.patience is not None:
         return config.patience
     return DEFAULT_PATIENCE if config.schedule == "constant" else 0

@@ -147,7 +147,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.pace.end_epoch()
         self.close()
-        best = ", best so far" if self.best.epoch == epoch + 1 else ""
+        best = ", best so far" if self.best.monitor and self.best.epoch == epoch + 1 else ""
         text = f"{self._place()}: {_values(logs or {})}{best}{self._speed()}{self._left()}"
         print(text, file=self.stream, flush=True)
 

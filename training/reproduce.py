@@ -17,7 +17,7 @@ from evaluation.predictions import PredictionsError, read_predictions
 from training.checks import ConfigError, TrainingDiverged
 from training.config import from_yaml
 from training.datasets.dataset import DataError
-from training.results import REPORTED, relative
+from training.results import relative, reported_splits
 from training.run import Run, RunError, open_run, package_versions
 from training.startup import import_tensorflow
 
@@ -104,7 +104,7 @@ def compare(run: Run, other: Run) -> list[Difference]:
     from training.checkpoint import load_model
 
     found = [_weights(load_model(run.model), load_model(other.model)), _history(run.history, other.history)]
-    for name in REPORTED:
+    for name in reported_splits(from_yaml(run.config)):
         left, right = (read_predictions(one.predictions / f"{name}.csv") for one in (run, other))
         found.append(_numbers(f"predictions on {name}", [_scores(left)], [_scores(right)]))
     return found

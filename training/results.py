@@ -26,6 +26,11 @@ AnyPredictions = Predictions | RegressionPredictions
 REPORTED = ("test", "validation")
 
 
+def reported_splits(config: TrainConfig) -> tuple[str, ...]:
+    """The splits that a run predicts and reports: those that it was not trained on."""
+    return ("test",) if config.final_fit else REPORTED
+
+
 def describe(
     config: TrainConfig, data: Dataset, run: Run, model: keras.Model, policy: str, batch_size: int
 ) -> Iterator[str]:
@@ -40,11 +45,12 @@ def describe(
     yield f"run: {run.path}"
 
 
-def write_splits(run: Run, data: Dataset) -> None:
+def write_splits(run: Run, data: Dataset, reported: Sequence[str] = REPORTED) -> None:
     """Records which example stands in which split (`splits.csv`), and what was skipped (`bad_files.csv`)."""
     rows = [
         (name, example, group)
         for name, split in data.splits.items()
+        if name in ("train", *reported)
         for example, group in zip(split.ids, _groups(split), strict=True)
     ]
     write_atomically(run.path / "splits.csv", _table(("split", "id", "group"), rows))
@@ -143,6 +149,8 @@ def _details(run: Run, config: TrainConfig, data: Dataset, record: dict[str, Any
 
 
 def _weights(config: TrainConfig, record: dict[str, Any]) -> str:
+    if config.final_fit:
+        return f"epoch {record.get('best_epoch', 'so far')}, the last: a final fit on train and validation"
     if "epochs" not in record:
         return f"best epoch on {config.monitor} so far; the run was cut before it could end"
     return f"best epoch on {config.monitor}: {record['best_epoch']} of {record['epochs']}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -140,8 +140,8 @@ def _read(run: Run, name: str) -> tuple[PastRun, tuple]:
     if ended == "running" and not _is_at_work(run):
         ended = "killed"
     measure, test = _test_score(run)
-    monitor = settings.get("monitor") if history else None
-    best = best_epoch(history, str(monitor))
+    monitor = settings.get("monitor") if settings.get("monitor") in history else None
+    best = best_epoch(history, str(monitor)) or _last(history, settings)
     data, resolved = record.get("data", {}), record.get("resolved", {})
     past = PastRun(
         name=name,
@@ -154,7 +154,7 @@ def _read(run: Run, name: str) -> tuple[PastRun, tuple]:
         epochs_planned=resolved.get("epochs"),
         best_epoch=int(history["epoch"][best - 1]) if best else None,
         monitor=monitor,
-        validation=float(history[str(monitor)][best - 1]) if best else None,
+        validation=float(history[str(monitor)][best - 1]) if best and monitor else None,
         test_measure=measure,
         test=test,
         seconds=record.get("seconds", round(sum(history.get("seconds", ())), 1) if history else None),
@@ -162,6 +162,11 @@ def _read(run: Run, name: str) -> tuple[PastRun, tuple]:
     )
     of_loss = ("label_smoothing", "class_weight") if monitor == "val_loss" else ()
     return past, (past.dataset, past.data_digest, monitor, *(settings.get(name) for name in of_loss))
+
+
+def _last(history: Mapping[str, list[float]], settings: Mapping[str, Any]) -> int:
+    """The epoch that a final fit keeps, which no validation chose; else 0."""
+    return len(history.get("epoch", ())) if settings.get("final_fit") else 0
 
 
 def _history(path: Path) -> dict[str, list[float]]:

@@ -22,12 +22,13 @@ from training.cpu import give_memory_back
 from training.datasets.dataset import Dataset
 from training.devices import Devices, WorkerLost, passing_run, start_devices
 from training.diagnostics import Verdict
+from training.finalfit import with_validation
 from training.finish import RunResult, Watch, finish
 from training.interrupt import Interrupt, orderly_end
 from training.job import Job, callbacks_for, progress_for, resolved_choices, restore, watch_for
 from training.pipeline import batches, errors_in_words, new_clock
 from training.prepare import Plan, class_weights, prepare
-from training.results import describe, relative, write_splits
+from training.results import describe, relative, reported_splits, write_splits
 from training.resume import config_digest
 from training.run import Run, environment, new_run
 from training.tensorboard import check_installed
@@ -94,7 +95,7 @@ def load_data(config: TrainConfig) -> Dataset:
     task = models.CATALOG[config.model].task
     data = datasets.load(config, task=task, progress=config.verbose != "silent")
     check_num_classes(config.model, config.dataset, data.num_classes or None)
-    return data
+    return with_validation(data) if config.final_fit else data
 
 
 def run_job(job: Job) -> RunResult:
@@ -105,7 +106,7 @@ def run_job(job: Job) -> RunResult:
     """
     config, data, run = job.config, job.data, job.run
     write_atomically(run.config, to_yaml(_with_absolute_path(config)))
-    write_splits(run, data)
+    write_splits(run, data, reported_splits(config))
     known = {} if run.record.exists() and "versions" in run.read_record() else beginning()
     facts = data_facts(data) | _facts(config, job.plan, job.model) | {"devices": job.devices.facts}
     run.update_record(**known, **facts, ended="running")
@@ -224,7 +225,7 @@ def _fit(job: Job, interrupt: Interrupt) -> tuple[Watch, float, bool]:
         with errors_in_words():
             job.model.fit(
                 job.devices.share(training),
-                validation_data=job.devices.share(validation),
+                validation_data=None if config.final_fit else job.devices.share(validation),
                 initial_epoch=state.epoch if state else 0,
                 epochs=plan.epochs,
                 callbacks=callbacks,

@@ -69,6 +69,8 @@ class TuneConfig(TrainConfig):
         task = CATALOG[self.model].task
         if self.objective == {"classification": "val_mae", "regression": "val_accuracy"}[task]:
             raise ConfigError(f"{self.model} does {task}, which has no {self.objective}. Use --objective val_loss.")
+        if self.final_fit:
+            raise ConfigError("a search chooses on validation, which final_fit would train on. Remove --final-fit.")
         if self.strategy == "multiworker":
             raise ConfigError("a search trains each trial on one machine. Received: strategy=multiworker.")
 
