@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 STRENGTH = 0.95**5  # of the slow weights' hold at the end of the run
 GROUP = "slow"  # of a checkpoint's arrays
@@ -75,5 +74,10 @@ class Lookahead(keras.callbacks.Callback):
 
 
 def _array(variable: Any) -> np.ndarray:
-    """A copy of its value; the first replica's where there are several."""
-    return np.array(tf.convert_to_tensor(variable.value))
+    """A copy of its value; the first replica's where TensorFlow has several."""
+    value = variable.value
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        value = tf.convert_to_tensor(value)
+    return np.array(value)

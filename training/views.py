@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,9 @@ from evaluation.predictions import Predictions
 from evaluation.report.sections import Section
 from evaluation.uncertainty.intervals import wilson_limits
 from training.datasets.dataset import Dataset, Split
-from training.predictions import LogitScorer
+
+if TYPE_CHECKING:
+    from training.predictions import LogitScorer
 
 BATCH = 256
 View = tuple[int, bool, float]  # pixels moved down and right, mirrored, weight in the mean of the logits
