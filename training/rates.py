@@ -67,7 +67,7 @@ class VariableRates(_Optimizer):
             gradient = ops.add(ops.cast(gradient, variable.dtype), ops.multiply(decay, variable))
         super().update_step(gradient, variable, ops.multiply(learning_rate, factor) if factor != 1 else learning_rate)
         if before is not None:
-            self.assign(variable, ops.where(self._iterations < last, variable, before))
+            self.assign(variable, ops.where(self._iterations < last, ops.add(variable, 0), before))
 
     def _use_weight_decay(self, variable: Any) -> bool:
         """Keras takes its decoupled decay off before the step; what may be frozen is left to the step."""
