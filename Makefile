@@ -22,11 +22,13 @@ gpu = $(filter 1 yes true,$(call given,GPU,$(GPU)))
 RUNTIME := $(VENV)/.groundwork-$(if $(gpu),gpu,runtime)
 DEV := $(VENV)/.groundwork-dev
 TORCH := $(VENV)/.groundwork-bench
+EXPORT_EXTRA := $(VENV)/.groundwork-export
+DEMO_EXTRA := $(VENV)/.groundwork-demo
 
 TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB EPOCHS BATCH_SIZE \
-	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM CLASS_WEIGHT \
-	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
-SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV
+	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM FILL TTA CLASS_WEIGHT \
+	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA LOOKAHEAD GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
+SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV FINAL_FIT
 
 TRANSFER := BACKBONE WEIGHTS CASE DATASET DATA_DIR POSITIVE IMAGE_SIZE IMAGES_PER_CLASS RESIZE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB \
 	EPOCHS HEAD_EPOCHS LEARNING_RATE HEAD_LEARNING_RATE LAYER_DECAY GRADUAL_UNFREEZING DROPOUT_RATE BATCH_SIZE MONITOR PATIENCE \
@@ -40,6 +42,11 @@ REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPL
 
 PREDICT := IMAGES MODEL_FILE LABELS ON_BAD BATCH_SIZE TOP_K SHOW OUTPUT RUNS_DIR RESUME
 
+EXPORT := FORMAT QUANTIZE DATA_DIR CALIBRATION OUTPUT MODEL_FILE RUNS_DIR
+SERVE := PORT DATA_DIR RUNS_DIR
+
+DEMO := MODEL_FILE PORT TOP_K MAX_MEGABYTES MAX_MEGAPIXELS SECONDS
+
 LABS := SEEDS RUNS_DIR
 LAB_SWITCHES := SMALL FRESH
 
@@ -49,7 +56,7 @@ STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS 
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases explain tuning predict coverage
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy transfer cases explain tuning predict export coverage cifar_speed
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
@@ -59,6 +66,8 @@ bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REP
 bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS RUNS_DIR)
 bench_explain = benchmarks.explain $(call flags,DATA_DIR REPEATS STATE)
 bench_predict = benchmarks.predict $(call flags,RUN DATA_DIR REPEATS)
+bench_cifar_speed = benchmarks.cifar_speed $(call flags,DATA_DIR SEEDS STATE) $(call switches,FINAL_FIT)
+bench_export = benchmarks.export $(call flags,RUNS RUNS_DIR)
 bench_tuning = benchmarks.tuning $(call flags,DATA_DIR REPEATS STATE)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
@@ -67,6 +76,10 @@ result = $(call given,RESULTS,--output $(call quoted,RESULTS)/$(1).md)
 
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
+endif
+
+ifneq ($(filter export serve,$(MAKECMDGOALS)),)
+$(if $(run)$(call given,MODEL_FILE,x),,$(error say which run: RUN=runs/train/… or runs/transfer/…))
 endif
 
 ifneq ($(filter explain,$(MAKECMDGOALS)),)
@@ -85,7 +98,7 @@ ifneq ($(filter reproduce,$(MAKECMDGOALS)),)
 $(if $(run),,$(error say which run to train again: RUN=runs/train/…))
 endif
 
-.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain predict labs lab labs-list reproduce test test-slow lint format bench seeds study-transferability clean
+.PHONY: help setup train train-workers transfer lr-find tune runs evaluate explain predict export serve demo labs lab labs-list reproduce test test-slow lint format bench seeds study-transferability clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -118,6 +131,15 @@ explain: $(RUNTIME)  ## what the network of a run sees and how it decides, one p
 predict: $(RUNTIME)  ## score image files by a run: RUN=runs/train/… IMAGES=folder, file or pattern; class folders end in a report [OUTPUT=file.csv ON_BAD=skip|fail TOP_K], RESUME=runs/predict/… or auto; MODEL_FILE=x.keras TRUST=1
 	@$(BIN)/python -m training.predict $(run) $(call flags,$(PREDICT)) $(call switches,TRUST) $(args)
 
+export: $(EXPORT_EXTRA)  ## a run for other runtimes, each file proved in its own, with a model card: RUN=runs/train/… FORMAT=keras|saved_model|litert|onnx|all QUANTIZE=none|dynamic|int8|all [DATA_DIR CALIBRATION=128 OUTPUT=folder]; MODEL_FILE=x.keras TRUST=1 DATA_DIR=folder
+	@$(BIN)/python -m training.export $(run) $(call flags,$(EXPORT)) $(call switches,TRUST) $(args)
+
+serve: $(RUNTIME)  ## the SavedModel of a run (exported now if it is not yet), checked, and the commands that serve it by TensorFlow Serving: RUN=runs/train/… [PORT=8501 DATA_DIR]
+	@$(BIN)/python -m training.export.serving $(run) $(call flags,$(SERVE)) $(args)
+
+demo: $(DEMO_EXTRA)  ## a page on this machine where dropped images meet a run: scores, operating point, Grad-CAM; RUN=runs/train/… or MODEL_FILE=x.keras TRUST=1 [PORT=8642 OPEN=1 TOP_K MAX_MEGABYTES MAX_MEGAPIXELS SECONDS]
+	@$(BIN)/python -m training.demo $(run) $(call flags,$(DEMO)) $(call switches,TRUST OPEN) $(args)
+
 labs: $(RUNTIME)  ## every idea of the notes as a measured experiment, one page in their order: RUNS_DIR=runs SEEDS=5 SMALL=1 (within minutes), FRESH=1 (makes again what stands)
 	@$(BIN)/python -m training.labs --all $(call flags,$(LABS)) $(call switches,$(LAB_SWITCHES)) $(args)
 
@@ -145,7 +167,7 @@ lint: $(DEV)  ## ruff (style, imports, format) and mypy (types)
 format: $(DEV)  ## put the code into the house format
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-bench: $(RUNTIME) $(if $(filter training,$(BENCHES)),$(TORCH))  ## tables of benchmarks/README.md: BENCH="training growth" or all (hours); default: those of minutes; DATA_DIR=folder with cifar-10-batches-bin REPEATS=5 SEEDS=5 STATE=file.jsonl RESULTS=folder
+bench: $(RUNTIME) $(if $(filter training,$(BENCHES)),$(TORCH)) $(if $(filter export,$(BENCHES)),$(EXPORT_EXTRA))  ## tables of benchmarks/README.md: BENCH="training growth" or all (hours); default: those of minutes; DATA_DIR=folder with cifar-10-batches-bin REPEATS=5 SEEDS=5 STATE=file.jsonl RESULTS=folder
 	@$(foreach name,$(BENCHES),echo "== $(name)" && $(BIN)/python -m $(bench_$(name)) $(call result,$(name)) $(args) &&) true
 
 seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5 AT_ONCE=2 (at the same time) GO_ON=1 (after a crash), and the variables of train
@@ -174,7 +196,17 @@ $(TORCH): benchmarks/requirements.txt | $(RUNTIME)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
 
-$(DEV): requirements.txt requirements-dev.txt | $(BIN)/python
+$(EXPORT_EXTRA): requirements-export.txt | $(RUNTIME)
+	@echo "Installing the converters and runtimes of LiteRT and ONNX into $(VENV): once …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-export.txt
+	@touch $@
+
+$(DEMO_EXTRA): requirements-demo.txt | $(RUNTIME)
+	@echo "Installing what serves the demo's page into $(VENV): once …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-demo.txt
+	@touch $@
+
+$(DEV): requirements.txt requirements-demo.txt requirements-export.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing the requirements and the test tools into $(VENV): a few minutes, once …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
-	@touch $@ $(VENV)/.groundwork-runtime
+	@touch $@ $(VENV)/.groundwork-runtime $(DEMO_EXTRA) $(EXPORT_EXTRA)

@@ -15,9 +15,17 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_every_requirement_is_pinned_exactly():
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-gpu.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-gpu.txt",
+        "requirements-demo.txt",
+        "requirements-export.txt",
+    ):
         lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
-        assert all(re.fullmatch(r"-r requirements\.txt|[\w\[\]-]+==[\w.]+", line) for line in lines if line), name
+        assert all(
+            re.fullmatch(r"-r requirements(-demo|-export)?\.txt|[\w\[\]-]+==[\w.]+", line) for line in lines if line
+        ), name
 
 
 def test_the_gpu_requirements_name_the_same_tensorflow():
