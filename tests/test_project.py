@@ -35,6 +35,12 @@ def test_the_gpu_requirements_name_the_same_tensorflow():
     assert project["optional-dependencies"]["gpu"] == [f"tensorflow[and-cuda]=={version}"]
 
 
+def test_the_export_requirements_are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = project["optional-dependencies"]["export"]
+    assert listed == [f"{name}=={version}" for name, version in pins("requirements-export.txt").items()]
+
+
 def test_keras_is_new_enough_to_load_models_safely():
     assert tuple(int(part) for part in pins("requirements.txt")["keras"].split(".")) >= (3, 15, 1)
 
@@ -67,6 +73,8 @@ def test_every_make_target_is_explained_in_one_line():
         (["train", "RESUME=runs/train/x-001", "EPOCHS=9"], ["--resume", "runs/train/x-001", "--epochs", "9"]),
         (["reproduce", "RUN=runs/train/x-001"], ["runs/train/x-001"]),
         (["train", "ARGS=--hyperparameters.l2 0.1"], ["--hyperparameters.l2", "0.1"]),
+        (["export", "RUN=a b", "FORMAT=onnx", "TRUST=1"], ["a b", "--format", "onnx", "--trust"]),
+        (["serve", "RUN=runs/train/x-001", "PORT=9000"], ["runs/train/x-001", "--port", "9000"]),
     ],
 )
 def test_make_forwards_its_variables_as_flags(tmp_path, arguments, expected):
@@ -75,7 +83,8 @@ def test_make_forwards_its_variables_as_flags(tmp_path, arguments, expected):
     python = binary / "python"
     python.write_text('#!/bin/sh\nfor argument in "$@"; do echo "[$argument]"; done\n')
     python.chmod(0o755)
-    (tmp_path / "venv" / ".groundwork-runtime").touch()
+    for name in ("runtime", "export"):
+        (tmp_path / "venv" / f".groundwork-{name}").touch()
     command = ["make", "-s", *arguments, f"VENV={tmp_path / 'venv'}"]
     shown = subprocess.run(
         command, cwd=ROOT, env=user_environment(), capture_output=True, text=True, check=True

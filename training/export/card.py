@@ -113,9 +113,14 @@ def _data(facts: Facts) -> str:
         return "Not recorded: the model file belonged to no run. Ask whoever made it."
     name = escape(data["source"]) + (f" ({escape(data['name'])})" if data["name"] else "")
     parts = ", ".join(f"{escape(part)} {count:,}" for part, count in data["examples"].items())
+    roles = (
+        "A final fit: training and validation images together set the weights, so only the test images judge it"
+        if data.get("final_fit")
+        else "Training images set the weights, validation images chose among them, the test images judge"
+    )
     return (
-        f"The data set {name}: {parts} images, SHA-256 {escape(str(data['sha256'])[:12])}…. Training images set the "
-        "weights, validation images chose among them, and the test images were read for the numbers below only."
+        f"The data set {name}: {parts} images, SHA-256 {escape(str(data['sha256'])[:12])}…. {roles}: they were read "
+        "for the numbers below alone."
     )
 
 
@@ -179,14 +184,16 @@ def _contract(facts: Facts) -> Iterator[str]:
 
 def _files(facts: Facts) -> list[str]:
     good = [row for row in facts["formats"] if row["passed"]]
-    rows = [
-        [f"`{row['file']}`", escape(row["title"]), size_in_words(row["bytes"]), escape(row["runtime"])] for row in good
-    ]
+    rows = [[f"`{row['file']}`", _format(row), size_in_words(row["bytes"]), escape(row["runtime"])] for row in good]
     table = tabulate(rows, headers=["file", "format", "size", "proved with"], tablefmt="github", disable_numparse=True)
     beside = f"`{LABELS}` (the classes), `{FACTS}` (every number of this page), `manifest.json` (SHA-256 of every file)"
     request = f", `{REQUEST}` (a request for TensorFlow Serving)" if facts.get("request") else ""
     code = [usage(row) for row in good if not FORMATS[row["format"]].quantised]
     return [table, f"Beside them: {beside}{request}. `pixels` below is an array as described above.", *code]
+
+
+def _format(row: Facts) -> str:
+    return escape(row["title"]) + (f", opset {row['opset']}" if "opset" in row else "")
 
 
 def _proof(facts: Facts) -> list[str]:

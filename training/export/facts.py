@@ -93,6 +93,7 @@ def _data(run: Run | None, record: Mapping[str, Any]) -> dict[str, Any] | None:
         "name": Path(settings.data_dir).name if settings.data_dir else None,
         "sha256": data.get("digest"),
         "examples": data.get("examples", {}),
+        "final_fit": settings.final_fit,
     }
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.checks import ConfigError
-from training.export.onnxops import teach_tf2onnx
+from training.export.onnxops import constants_in_graph, teach_tf2onnx
 
 if TYPE_CHECKING:
     from training.trained import Trained
@@ -110,7 +110,12 @@ def quiet() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept, disabled = [os.dup(STDOUT), os.dup(STDERR)], logging.root.manager.disable
-    with open(os.devnull, "w") as nowhere, warnings.catch_warnings(), redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with (
+        open(os.devnull, "w") as nowhere,
+        warnings.catch_warnings(),
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         warnings.simplefilter("ignore")  # np.object, say, which Keras looks for when it mends tf2onnx
         logging.disable(logging.WARNING)
         for number in (STDOUT, STDERR):
@@ -176,7 +181,8 @@ def _onnx(trained: Trained, path: Path, _: np.ndarray) -> dict[str, Any]:
     import onnx
 
     teach_tf2onnx()
-    trained.model.export(str(path), format="onnx", verbose=False)
+    with constants_in_graph(trained.model):
+        trained.model.export(str(path), format="onnx", verbose=False)
     model = onnx.load(str(path))
     _rename(model.graph, model.graph.output[0].name, "probabilities")
     for value in (*model.graph.input, *model.graph.output):

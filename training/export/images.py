@@ -108,7 +108,8 @@ def validation_images(run: Run, trained: Trained, data_dir: str | None, counts: 
         ConfigError, DataError: The data cannot be read.
     """
     moved = {} if data_dir is None else {"data_dir": data_dir}
-    data = datasets.load(from_yaml(run.training_settings, **moved), task="classification")
+    settings = from_yaml(run.training_settings, **moved)
+    data = datasets.load(settings, task="classification")
     expected = run.read_record().get("data", {}).get("digest")
     if expected != data.digest:
         raise RunError(
@@ -117,7 +118,8 @@ def validation_images(run: Run, trained: Trained, data_dir: str | None, counts: 
         )
     if data.class_names != trained.class_names:
         raise RunError(f"{run.model} names other classes than its data: it was not trained on it. Train again.")
-    return draw(data.validation.x, data.validation.y, "validation images", counts, more=data.train.x)
+    source = "validation images" + (", on which the final fit was trained too" if settings.final_fit else "")
+    return draw(data.validation.x, data.validation.y, source, counts, more=data.train.x)
 
 
 def folder_images(trained: Trained, data_dir: str | None, counts: Counts) -> Proof:

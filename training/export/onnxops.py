@@ -1,11 +1,45 @@
-"""Two operations of TensorFlow that tf2onnx 1.17 does not know, in terms of those that ONNX has."""
+"""What tf2onnx 1.17 lacks for the networks of this project: two operations, and constants that are tensors."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+STATISTICS = ("mean", "variance")
+
+
+@contextmanager
+def constants_in_graph(model: keras.Model) -> Iterator[None]:
+    """Keeps the statistics of Normalization layers within the graph that is traced meanwhile.
+
+    Keras holds them as tensors of its own, which a trace only refers to; tf2onnx makes further inputs of those.
+    """
+    held = [(layer, name, getattr(layer, name)) for layer in _normalizations(model) for name in STATISTICS]
+    try:
+        for layer, name, value in held:
+            setattr(layer, name, np.asarray(value))
+        yield
+    finally:
+        for layer, name, value in held:
+            setattr(layer, name, value)
+
+
+def _normalizations(model: keras.Model) -> Iterator[keras.layers.Normalization]:
+    """Those layers of a model and of the models in it."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            yield layer
+        elif isinstance(layer, keras.Model):
+            yield from _normalizations(layer)
 
 
 @cache

@@ -51,16 +51,16 @@ def network(num_classes=3):
     return model
 
 
-def make_run(folder, classes=CLASSES, *, record=None, **settings):
-    """A run directory; `record` adds to run.json, `settings` to the data."""
+def make_run(folder, classes=CLASSES, *, final_fit=False, **settings):
+    """A run directory; `settings` are those of the data."""
     run = Run(folder / "gap_cnn-npz-001")
     run.path.mkdir(parents=True)
     file = brightness(folder, classes, **settings)
-    config = TrainConfig(model="gap_cnn", dataset="npz", data_dir=str(file))
+    config = TrainConfig(model="gap_cnn", dataset="npz", data_dir=str(file), epochs=1, final_fit=final_fit)
     data = datasets.load(config, task="classification")
     save_network(network(len(classes)), run, data)
     run.config.write_text(to_yaml(config))
-    run.update_record(**data_facts(data), started="2026-01-01T00:00:00+00:00", **(record or {}))
+    run.update_record(**data_facts(data), started="2026-01-01T00:00:00+00:00")
     run.report.mkdir()
     share = {"estimate": 0.9, "low": 0.8, "high": 0.95, "numerator": 54, "denominator": 60}
     rows = [{"label": name, "sensitivity": share, "specificity": share} for name in classes]

@@ -91,6 +91,7 @@ def test_the_card_says_what_a_stranger_needs(everything):
         "float32, shape (batch, 8, 8, 3), **raw pixels 0…255** (red, green, blue)",
         "one probability for each class, 0…1, which sum to 1",
         "256 of 280 validation images",
+        "| `model.onnx`           | ONNX, opset 15        |",
         "No pre-trained weights went into this network",
         "128 validation images; 104 of them are among those compared",
     ):
@@ -203,6 +204,12 @@ def test_data_that_changed_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="brightness.npz"):
         export(run, tmp_path, format="onnx")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_final_fit_says_that_its_validation_images_were_trained_on(tmp_path):
+    found = export(make_run(tmp_path / "final", final_fit=True), tmp_path, format="litert")
+    assert found.facts["proof"]["words"] == "256 of 280 validation images, on which the final fit was trained too"
+    assert "training and validation images together set the weights, so only the test images" in found.card.read_text()
 
 
 def test_few_validation_images_are_filled_up_from_training(tmp_path):

@@ -62,6 +62,21 @@ def test_operations_that_the_converter_does_not_know_reach_onnx(tmp_path):
     assert digits.tolist() == [[0, 1, 1], [2, 2, 3], [0, 3, 3]]
 
 
+def test_statistics_of_a_normalisation_are_no_inputs_of_an_onnx_file(tmp_path):
+    import onnxruntime
+
+    inputs = keras.Input((2, 2, 3), name="pixels")
+    layer = keras.layers.Normalization(mean=[0.5, 1.0, 2.0], variance=[1.0, 4.0, 9.0], name="normalization")
+    inner = keras.Model(inputs, layer(inputs), name="inner")
+    model = keras.Model(inputs, keras.layers.Flatten()(inner(inputs)))
+    x = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
+    expected, held = np.asarray(model(x)), layer.mean
+    write_format("onnx", SimpleNamespace(model=model), tmp_path / "x.onnx", x)
+    session = onnxruntime.InferenceSession(str(tmp_path / "x.onnx"))
+    assert [item.name for item in session.get_inputs()] == ["pixels"] and layer.mean is held
+    np.testing.assert_allclose(session.run(None, {"pixels": x})[0], expected, rtol=1e-6)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", IMAGES, ids=lambda case: case.id)
 def test_every_factory_for_images_is_the_same_in_other_runtimes(tmp_path, case):
