@@ -35,8 +35,8 @@ def cifar_speed(
         input_shape: `(height, width, channels)`, pixels in 0…255; the default takes at least 25×25.
         num_classes: At least 2.
         whitening: Kernel of the first convolution, `(size, size, channels, count)` as nested lists or an array,
-            computed from the training split on `standardized` pixels (`training.whitening`). None takes 2×2 orthogonal filters
-            and their negatives, which keep the variance of a patch but do not whiten it.
+            computed from the training split on `standardized` pixels (`training.whitening`). None takes 2×2 orthogonal
+            filters and their negatives, which keep the variance of a patch but do not whiten it.
         filters: Feature maps of each group: convolution, halving, batch normalisation, activation, convolution, batch
             normalisation, activation. No convolution has a bias, no normalisation a scale.
         activation: Name of the activation.
