@@ -79,7 +79,8 @@ def table(exports: Sequence[dict[str, Any]]) -> str:
     """
     rows, names, notes = [], [], []
     for facts in exports:
-        data = facts["data"]["name"] or facts["data"]["source"]
+        given = facts["data"]
+        data = given["name"] if given["source"] in ("folder", "npz", "csv") and given["name"] else given["source"]
         model = f"{facts['model']['architecture']} on {data}"
         rows += facts["formats"]
         names += [model] * len(facts["formats"])
