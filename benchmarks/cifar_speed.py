@@ -33,7 +33,12 @@ from training.datasets.dataset import DataError
 from training.finalfit import with_validation
 from transfer.studies.ledger import open_ledger
 
-SOURCES = ("cifar_speed.py", "cifar_speed_work.py")
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = (
+    *("benchmarks/cifar_speed.py", "benchmarks/cifar_speed_work.py", "models/speed.py", "training/whitening.py"),
+    *("training/rates.py", "training/lookahead.py", "training/schedules.py", "training/optimizers.py"),
+    "training/views.py",
+)
 PUBLISHED = (
     ("airbench94 (PyTorch; Jordan 2024)", "50,000", "200", "", "94.01%", "2.59", "one A100"),
     ("Hiverge (PyTorch; 2025)", "50,000", "", "", "94%", "1.99", "one A100"),
@@ -115,7 +120,7 @@ def measure(config: SpeedBenchConfig) -> tuple[str, Row]:
                 ledger.add(name, row | {"peak": work.peak(settings.precision)})
             rows.append(ledger.rows[name])
             print(f"{name} of {config.seeds}: {_words(rows[-1])}", file=sys.stderr, flush=True)
-    code = {name: (Path(__file__).parent / name).read_text(encoding="utf-8") for name in SOURCES}
+    code = {name: (ROOT / name).read_text(encoding="utf-8") for name in SOURCES}
     return table(rows, settings, facts), facts | {"runs": rows, "source": code}
 
 
@@ -167,8 +172,8 @@ def _place() -> str:
 
 
 def _digest() -> str:
-    """Of the benchmark's own text: runs of another one are not taken over."""
-    return hashlib.sha256(b"".join((Path(__file__).parent / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
+    """Of the text of the benchmark and of what it trains with: runs of another one are not taken over."""
+    return hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
 
 
 def _words(row: Row) -> str:

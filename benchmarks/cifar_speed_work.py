@@ -72,8 +72,20 @@ def length(config: TrainConfig) -> tuple[int, int]:
     """Epochs and batch size, which the recipe of a race must say.
 
     Raises:
-        ConfigError: It leaves one open.
+        ConfigError: It leaves one open, or asks for what this input pipeline does not do.
     """
+    asked = {
+        "flip": config.flip not in ("none", "alternating"),
+        "shift": config.shift != int(config.shift),
+        "fill": bool(config.shift) and config.fill != "reflect",
+        **{name: bool(getattr(config, name)) for name in ("rotation", "zoom", "ema")},
+        "class_weight": config.class_weight != "none",
+    }
+    if other := [name for name, is_other in asked.items() if is_other]:
+        raise ConfigError(
+            f"this benchmark flips alternately, moves by whole pixels and reflects, no more. Received: "
+            f"{', '.join(f'{name}={getattr(config, name)}' for name in other)}. Use make seeds for such a recipe."
+        )
     if config.epochs is None or config.batch_size is None or config.precision == "auto":
         raise ConfigError("the recipe must say epochs, batch_size and a precision other than auto.")
     return config.epochs, config.batch_size

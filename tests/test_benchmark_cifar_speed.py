@@ -65,3 +65,10 @@ def test_the_table_says_n_spread_and_which_images():
 def test_a_recipe_that_leaves_the_length_open_is_refused():
     with pytest.raises(ConfigError, match="must say epochs, batch_size and a precision"):
         work.length(recipe(batch_size=None))
+
+
+@pytest.mark.parametrize("changes", [{"flip": "horizontal"}, {"fill": "edge"}, {"zoom": 0.1}, {"shift": 0.1}])
+def test_what_the_race_would_leave_out_is_refused(changes):
+    name = next(iter(changes))
+    with pytest.raises(ConfigError, match=f"no more. Received: {name}={changes[name]}. Use make seeds"):
+        work.length(recipe(**changes))

@@ -25,9 +25,11 @@ class VariableRates(_Optimizer):
         *args, **kwargs: Of the Keras optimizer.
         rate_multipliers: Pattern of variable paths (`fnmatch`; layer and weight, such as `conv1/bias`) → factor of the
             learning rate, at least 0.
-        freeze_after: Pattern → steps after which a variable no longer changes; the first that matches counts.
-        coupled_weight_decay: What is added to each gradient, times the weight (L2, as PyTorch's SGD does); it goes
-            through momentum and holds for biases and normalisation too. 0 adds nothing.
+        freeze_after: Pattern → steps after which the optimizer no longer changes a variable; the first that matches
+            counts. (Lookahead, which is no optimizer, still takes it to its slow average.)
+        coupled_weight_decay: c; a gradient gets c / factor times its weight added (L2, as PyTorch's SGD does), so that
+            a step of SGD takes rate × c of every weight whatever its factor. It goes through momentum, and through the
+            scaling of adaptive optimizers, and holds for biases and normalisation too. 0 adds nothing.
     """
 
     def __init__(

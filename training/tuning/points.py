@@ -14,7 +14,7 @@ from training.tuning.spaces import Settings, Space
 TUNABLE = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "momentum", "nesterov"),
     *("weight_decay", "gradient_clip", "ema", "label_smoothing", "patience", "class_weight"),
-    *("shift", "flip", "rotation", "zoom"),
+    *("shift", "flip", "rotation", "zoom", "fill", "lookahead", "decay"),
 )
 INSIDE_LOSS = ("label_smoothing", "l1", "l2", "class_weight")
 LARGEST_SEED = 2**31 - 1
@@ -33,6 +33,8 @@ def setting(base: TrainConfig, settings: Mapping[str, Any], **more: Any) -> Trai
     """
     own = {name: value for name, value in settings.items() if name in TUNABLE}
     keywords = {name: value for name, value in settings.items() if name not in TUNABLE}
+    if not any(own.get(name, getattr(base, name)) for name in ("shift", "rotation", "zoom")):
+        own["fill"] = "edge"  # this point lets nothing in that could be filled
     return dataclasses.replace(base, **own | {"hyperparameters": dict(base.hyperparameters) | keywords} | more)
 
 
