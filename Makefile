@@ -26,8 +26,8 @@ EXPORT_EXTRA := $(VENV)/.groundwork-export
 DEMO_EXTRA := $(VENV)/.groundwork-demo
 
 TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB EPOCHS BATCH_SIZE \
-	OPTIMIZER LEARNING_RATE PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM FILL TTA CLASS_WEIGHT \
-	SCHEDULE WEIGHT_DECAY LABEL_SMOOTHING EMA LOOKAHEAD GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
+	OPTIMIZER LEARNING_RATE MOMENTUM WARMUP MONITOR PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM FILL TTA CLASS_WEIGHT \
+	SCHEDULE WEIGHT_DECAY DECAY LABEL_SMOOTHING EMA LOOKAHEAD GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
 SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV FINAL_FIT
 
 TRANSFER := BACKBONE WEIGHTS CASE DATASET DATA_DIR POSITIVE IMAGE_SIZE IMAGES_PER_CLASS RESIZE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB \
@@ -36,13 +36,13 @@ TRANSFER := BACKBONE WEIGHTS CASE DATASET DATA_DIR POSITIVE IMAGE_SIZE IMAGES_PE
 TRANSFER_SWITCHES := DETERMINISTIC TSNE
 
 FIND := LOWEST HIGHEST STEPS
-TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS WORKERS MONITOR
+TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS WORKERS
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
 PREDICT := IMAGES MODEL_FILE LABELS ON_BAD BATCH_SIZE TOP_K SHOW OUTPUT RUNS_DIR RESUME
 
-EXPORT := FORMAT QUANTIZE DATA_DIR CALIBRATION OUTPUT MODEL_FILE RUNS_DIR
+EXPORT := FORMAT QUANTIZE DATA_DIR IMAGES CALIBRATION OUTPUT MODEL_FILE RUNS_DIR
 SERVE := PORT DATA_DIR RUNS_DIR
 
 DEMO := MODEL_FILE PORT TOP_K MAX_MEGABYTES MAX_MEGAPIXELS SECONDS
@@ -78,8 +78,12 @@ ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
 endif
 
-ifneq ($(filter export serve,$(MAKECMDGOALS)),)
+ifneq ($(filter export,$(MAKECMDGOALS)),)
 $(if $(run)$(call given,MODEL_FILE,x),,$(error say which run: RUN=runs/train/… or runs/transfer/…))
+endif
+
+ifneq ($(filter serve,$(MAKECMDGOALS)),)
+$(if $(run),,$(error say which run: RUN=runs/train/… or runs/transfer/…))
 endif
 
 ifneq ($(filter explain,$(MAKECMDGOALS)),)
@@ -116,7 +120,7 @@ tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|
 	@$(BIN)/python -m training.tune $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS)) $(args)
 
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
-	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(args)
+	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(call switches,$(SWITCHES)) $(args)
 
 runs: $(RUNTIME)  ## list past runs with their scores, best on validation first: RUNS_DIR=runs SORT=validation|time|name JSON=1
 	@$(BIN)/python -m training.runs $(call flags,RUNS_DIR SORT) $(call switches,JSON) $(args)
@@ -131,7 +135,7 @@ explain: $(RUNTIME)  ## what the network of a run sees and how it decides, one p
 predict: $(RUNTIME)  ## score image files by a run: RUN=runs/train/… IMAGES=folder, file or pattern; class folders end in a report [OUTPUT=file.csv ON_BAD=skip|fail TOP_K], RESUME=runs/predict/… or auto; MODEL_FILE=x.keras TRUST=1
 	@$(BIN)/python -m training.predict $(run) $(call flags,$(PREDICT)) $(call switches,TRUST) $(args)
 
-export: $(EXPORT_EXTRA)  ## a run for other runtimes, each file proved in its own, with a model card: RUN=runs/train/… FORMAT=keras|saved_model|litert|onnx|all QUANTIZE=none|dynamic|int8|all [DATA_DIR CALIBRATION=128 OUTPUT=folder]; MODEL_FILE=x.keras TRUST=1 DATA_DIR=folder
+export: $(EXPORT_EXTRA)  ## a run for other runtimes, each file proved in its own, with a model card: RUN=runs/train/… FORMAT=keras|saved_model|litert|onnx|all QUANTIZE=none|dynamic|int8|all [DATA_DIR IMAGES=256 CALIBRATION=128 OUTPUT=folder]; MODEL_FILE=x.keras TRUST=1 DATA_DIR=folder
 	@$(BIN)/python -m training.export $(run) $(call flags,$(EXPORT)) $(call switches,TRUST) $(args)
 
 serve: $(RUNTIME)  ## the SavedModel of a run (exported now if it is not yet), checked, and the commands that serve it by TensorFlow Serving: RUN=runs/train/… [PORT=8501 DATA_DIR]
@@ -171,7 +175,7 @@ bench: $(RUNTIME) $(if $(filter training,$(BENCHES)),$(TORCH)) $(if $(filter exp
 	@$(foreach name,$(BENCHES),echo "== $(name)" && $(BIN)/python -m $(bench_$(name)) $(call result,$(name)) $(args) &&) true
 
 seeds: $(RUNTIME)  ## one recipe over several seeds, mean and spread: CONFIG=file.yaml COUNT=5 AT_ONCE=2 (at the same time) GO_ON=1 (after a crash), and the variables of train
-	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT AT_ONCE) $(call switches,GO_ON) $(config) $(call flags,$(TRAIN)) $(args)
+	@$(BIN)/python -m benchmarks.seeds $(call flags,COUNT AT_ONCE) $(call switches,GO_ON) $(config) $(call flags,$(TRAIN)) $(call switches,$(SWITCHES)) $(args)
 
 study-transferability: $(RUNTIME)  ## how far learned features serve other classes: DATA_DIR=folder with cifar-10-batches-bin FOLDERS=photos,more SEEDS=5 STUDY=cuts,digits,images OUTPUT=folder
 	@$(BIN)/python -m transfer.studies $(config) $(call flags,$(STUDY_FLAGS)) $(args)

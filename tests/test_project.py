@@ -72,6 +72,8 @@ def test_every_make_target_is_explained_in_one_line():
         (["evaluate", "RUN=runs/train/x-001"], ["runs/train/x-001"]),
         (["train", "RESUME=runs/train/x-001", "EPOCHS=9"], ["--resume", "runs/train/x-001", "--epochs", "9"]),
         (["reproduce", "RUN=runs/train/x-001"], ["runs/train/x-001"]),
+        (["seeds", "COUNT=3", "FINAL_FIT=1", "NESTEROV=0"], ["--count", "3", "--final-fit", "--no-nesterov"]),
+        (["lr-find", "NESTEROV=1"], ["--nesterov"]),
         (["train", "ARGS=--hyperparameters.l2 0.1"], ["--hyperparameters.l2", "0.1"]),
         (["export", "RUN=a b", "FORMAT=onnx", "TRUST=1"], ["a b", "--format", "onnx", "--trust"]),
         (["serve", "RUN=runs/train/x-001", "PORT=9000"], ["runs/train/x-001", "--port", "9000"]),

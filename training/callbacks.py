@@ -63,9 +63,8 @@ class HistoryWriter(keras.callbacks.Callback):
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    """The learning rate; the largest where layers have rates of their own (`keras.optimizers.MultiOptimizer`)."""
-    optimizers = getattr(optimizer, "optimizers", [optimizer])
-    return max(float(keras.ops.convert_to_numpy(one.learning_rate)) for one in optimizers)
+    """The learning rate of now, which the factors of single weights multiply (`training.rates`)."""
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
 
 
 class BestModel(keras.callbacks.Callback):

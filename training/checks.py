@@ -138,7 +138,7 @@ def _check_image_settings(config: TrainConfig) -> None:
         changed = _changed(config, ("shift", "flip", "rotation", "zoom", "fill", "tta"))
         _require(not changed, f"augmentation ({', '.join(changed)}) is for images; {config.dataset} is a table.")
     _require(
-        0 <= config.shift <= 0.9 or (config.shift >= 1 and config.shift == int(config.shift)),
+        0 <= config.shift <= 0.9 or (config.shift >= 1 and float(config.shift).is_integer()),
         f"shift must be a fraction between 0 and 0.9, or whole pixels from 1 upwards. Received: shift={config.shift}.",
     )
     _require(
@@ -208,8 +208,12 @@ def _check_optimizer(config: TrainConfig) -> None:
         f"{', '.join(changed)} belong to --schedule triangle. Received: schedule={config.schedule}.",
     )
     _require(
-        config.decay == "decoupled" or bool(config.weight_decay),
+        config.decay == "decoupled" or config.weight_decay is not None,
         "decay coupled needs a weight decay: say how much with --weight-decay.",
+    )
+    _require(
+        config.decay == "decoupled" or config.optimizer != "adamw",
+        "adamw is Adam with decoupled decay. Use --optimizer adam with --decay coupled.",
     )
     _check_averages(config)
     _check_patterns(config)

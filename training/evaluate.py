@@ -50,11 +50,17 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
 
     Raises:
         RunError: No run, a changed file, or data that is not what the run was trained on.
+        ConfigError: A rule shall choose for a final fit, whose validation split was trained on.
         DataError, PredictionsError: Data or predictions cannot be read.
     """
     run = open_run(config.run)
     moved = {} if config.data_dir is None else {"data_dir": config.data_dir}
     settings = from_yaml(run.training_settings, **moved)
+    if settings.final_fit and config.rule != "default":
+        raise ConfigError(
+            f"{run.path.name} is a final fit: no validation split is left on which a rule could choose. Give the "
+            f"threshold that the run before it chose: --threshold 0.3, say. Received: rule={config.rule}."
+        )
     expected = run.read_record().get("data", {}).get("digest")
     data = datasets.load(settings, task=CATALOG[settings.model].task)
     _check_digest(run, expected, data.digest)

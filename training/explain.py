@@ -99,7 +99,7 @@ def explain_run(config: ExplainConfig) -> Path:
         import_tensorflow()
         material = material_of(config, run, data)
         try:
-            return _write(config, _folder(config, run, material), material)
+            return _write(config, _folder(config, run, material, settings), material)
         finally:
             run.write_manifest()
 
@@ -142,7 +142,7 @@ def _write(config: ExplainConfig, folder: ExplainFolder, material: Material) -> 
     return folder.page
 
 
-def _folder(config: ExplainConfig, run: Run, material: Material) -> ExplainFolder:
+def _folder(config: ExplainConfig, run: Run, material: Material, settings: TrainConfig) -> ExplainFolder:
     """Where the page goes, and what it is made of."""
     made_of = (sha256(run.model), config.split, config.max_images, material.settings, len(material.stages))
     parts = (SCHEMA, *made_of, material.ids, run.read_record()["data"]["digest"])
@@ -151,18 +151,23 @@ def _folder(config: ExplainConfig, run: Run, material: Material) -> ExplainFolde
         key=hashlib.sha256(repr(parts).encode()).hexdigest(),
         title=f"What {run.path.name} has learned",
         subtitle=f"{material.tapped.model.name}, seen through {len(material.y):,} {config.split} images.",
-        details=dict(_details(config, run, material)),
+        details=dict(_details(config, run, material, settings)),
     )
 
 
-def _details(config: ExplainConfig, run: Run, material: Material) -> Iterator[tuple[str, str]]:
+def trained_on(split: str, settings: TrainConfig) -> bool:
+    """Whether the network learned from the images of this split: a final fit also did from those of validation."""
+    return split == "train" or (split == "validation" and settings.final_fit)
+
+
+def _details(config: ExplainConfig, run: Run, material: Material, settings: TrainConfig) -> Iterator[tuple[str, str]]:
     """What was explained, and with what."""
     record: dict[str, Any] = run.read_record()
     yield "run", run.path.name
     yield "model", f"{material.tapped.model.name}, {material.tapped.model.count_params():,} parameters"
     yield "model.keras SHA-256", sha256(run.model)
     yield "data SHA-256", str(record["data"]["digest"])
-    trained = " (the model was trained on them)" if config.split == "train" else ""
+    trained = " (the model was trained on them)" if trained_on(config.split, settings) else ""
     yield "images", f"{len(material.y):,} of the {config.split} split{trained}, drawn by seed {config.seed}"
     yield "layer of maps", material.tapped.find(config.layer).path
     yield "class explained", config.class_name or "the one predicted for each image"

@@ -70,7 +70,8 @@ def finish(config: TrainConfig, data: Dataset, run: Run, watch: Watch, ended: st
         floor = loss_floor(data.num_classes, config.label_smoothing)
         verdict = diagnose(history, baseline_loss=baseline_of(config, data), floor=floor, clues=clues_of(data))
     if watch.epochs:
-        draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=best.epoch)
+        marked = 0 if config.final_fit else best.epoch  # the last epoch of a final fit is none that was chosen
+        draw_curves(history, verdict, run.curves, title=f"{config.model} on {config.dataset}", best=marked)
         run.update_record(verdict={"kind": verdict.kind, "epoch": verdict.epoch, "text": verdict.text})
     report = _report(run, config, data) if best.epoch and not guard.where else None
     run.write_manifest()

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluation.command import parse_config, run_main
 from evaluation.files import write_atomically
@@ -25,6 +25,12 @@ DESCRIPTION = "Raises the learning rate from step to step until the loss diverge
 RULE = "a third of the rate at the bottom of the smoothed loss"
 
 SMALLEST, LARGEST = 1e-12, 1e6
+OWN_SCHEDULE: dict[str, Any] = {  # the range is the schedule, whatever that of the settings is
+    "schedule": "constant",
+    "warmup": None,
+    "rate_start": TrainConfig.rate_start,
+    "rate_end": TrainConfig.rate_end,
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def find(config: LearningRateConfig) -> tuple[Run, RangeTest]:
     from training.range_test import range_test
     from training.train import load_data
 
-    settings = dataclasses.replace(config.training, schedule="constant", warmup=None, steps_per_execution=1)
+    settings = dataclasses.replace(config.training, **OWN_SCHEDULE, steps_per_execution=1)
     data = load_data(settings)
     model, _, plan = prepare(settings, data)
     training = batches(

@@ -28,6 +28,7 @@ EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
 DEFAULT_PATIENCE = 10
 WHITENING_IMAGES = 5_000
+WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of all of them together: fewer where images are larger
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def _plan(config: TrainConfig, data: Dataset) -> Plan:
     )
     if augmentation.is_active and data.kind == "table":
         raise ConfigError(f"augmentation (shift, flip, rotation, zoom) is for images; {data.name} holds a table.")
+    if config.tta != "none" and (data.kind == "table" or data.task == "regression"):
+        raise ConfigError(f"tta averages over views of images that are classified; {data.name} holds none.")
     if data.kind == "image" and config.shift >= min(data.input_shape[:2]):
         raise ConfigError(f"shift must be less than the image. Received: shift={config.shift:g}, {data.input_shape}.")
     per_call = min(config.steps_per_execution or default_steps_per_execution(batch_size), steps)
@@ -150,7 +153,9 @@ def _arguments(config: TrainConfig, data: Dataset) -> dict[str, Any]:
 
 def _some_images(split: Split) -> np.ndarray:
     """Images from all over the split, at most as many as whitening needs; float32 `(n, h, w, c)` in 0…255."""
-    rows = np.unique(np.linspace(0, len(split) - 1, WHITENING_IMAGES).astype(np.int64))
+    height, width = split.x.shape[1:3]
+    most = max(1, min(WHITENING_IMAGES, WHITENING_PIXELS // (height * width)))
+    rows = np.unique(np.linspace(0, len(split) - 1, most).astype(np.int64))
     return split.x[rows].astype(np.float32)
 
 

@@ -31,11 +31,17 @@ def reported_splits(config: TrainConfig) -> tuple[str, ...]:
     return ("test",) if config.final_fit else REPORTED
 
 
+def _sizes(config: TrainConfig, data: Dataset) -> str:
+    """Examples of what is trained on and of what is reported; those of a final fit's validation are in train."""
+    names = ("train", *reported_splits(config))
+    return ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items() if name in names)
+
+
 def describe(
     config: TrainConfig, data: Dataset, run: Run, model: keras.Model, policy: str, batch_size: int
 ) -> Iterator[str]:
     """What a user wants to see before the first epoch: data, notes, model, place."""
-    sizes = ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items())
+    sizes = _sizes(config, data)
     shape = "×".join(str(size) for size in data.input_shape)
     what = f"{data.num_classes} classes" if data.num_classes else "one number to predict"
     yield f"{data.name}: {shape} {'pixels' if data.kind == 'image' else 'features'}, {what} ({sizes})"
@@ -138,7 +144,7 @@ def _details(run: Run, config: TrainConfig, data: Dataset, record: dict[str, Any
         "run": run.path.name,
         "model": f"{record.get('model', config.model)}, {resolved['parameters']:,} parameters",
         **record.get("details", {}),
-        "data": f"{data.name}, " + ", ".join(f"{name} {len(split):,}" for name, split in data.splits.items()),
+        "data": f"{data.name}, {_sizes(config, data)}",
         "data SHA-256": data.digest,
         "weights": _weights(config, record),
         "training": f"{config.optimizer}, batch {resolved['batch_size']}, {resolved['precision']}, seed {config.seed}",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ALLOWED = ("epochs", "verbose", "data_dir", "strategy")
 STORAGE = ("memory_limit_mb", "cache", "cache_limit_mb")  # the same pixels in the same order, wherever they lie
 UNDECISIVE = (*ALLOWED, *STORAGE, "runs_dir", "checkpoint_every", "checkpoint_steps", "snapshots", "tensorboard")
-STALE = ("epochs", "best_epoch", "verdict", "error", "seconds")
+STALE = ("epochs", "best_epoch", "verdict", "error", "seconds", "views")
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,8 @@ def find_start(run: Run, request: ResumeConfig) -> Start:
         notes.append(
             f"note: the {config.schedule} schedule now spreads over {request.epochs} epochs, so its rate jumps"
         )
+    if longer and config.lookahead:
+        notes.append(f"note: lookahead now tightens over {request.epochs} epochs, so its hold loosens first")
     notes.append(f"going on after {_place(state)}, which the checkpoint holds")
     return Start(run, config, _freed(state) if longer else state, kept, tuple(notes))
 
@@ -272,7 +274,7 @@ def _check_data(run: Run, expected: str | None, received: str) -> None:
 def _clear(run: Run, record: dict[str, Any], start: Start, *, epochs: int) -> None:
     """Takes away what will no longer be true, and records the resume."""
     run.remove_leftovers()
-    for path in (run.manifest, *(run.predictions / f"{name}.csv" for name in REPORTED)):
+    for path in (run.manifest, *(run.predictions / f"{name}.csv" for name in (*REPORTED, "test_views"))):
         path.unlink(missing_ok=True)
     if start.state is None:
         run.history.unlink(missing_ok=True)

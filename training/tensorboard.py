@@ -105,7 +105,8 @@ class TensorBoardFiles(keras.callbacks.Callback):
         train |= {f"gradient_norm/{name}": norm for name, norm in self.gradient_norms(self.model).items()}
         validation = {name.removeprefix("val_"): value for name, value in values.items() if name.startswith("val_")}
         self.files["train"].add(epoch + 1, train)
-        self.files["validation"].add(epoch + 1, validation)
+        if validation:  # a final fit has none
+            self.files["validation"].add(epoch + 1, validation)
 
 
 def fixed_batch(

@@ -17,6 +17,7 @@ import numpy as np
 
 from training.checks import ConfigError
 from training.datasets.decode import DecodeSettings
+from training.datasets.text import printable
 from training.run import Run, RunError, open_run
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _of_run(run: Run) -> Trained:
         raise RunError(f"{run.path} holds no model.keras: the run ended before an epoch was saved. Train it again.")
     if warning := run.check(run.model):
         print(f"note: {warning}", file=sys.stderr)
-    return _trained(run.model, run.path.name, run)
+    return _trained(run.model, run.path.absolute().name, run)
 
 
 def _of_file(path: Path, trust: bool) -> Trained:
@@ -115,7 +116,7 @@ def _trained(path: Path, name: str, run: Run | None) -> Trained:
     from training.predictions import batch_scorer
 
     model = load_model(path)
-    metadata = read_metadata(path)
+    metadata = _checked(read_metadata(path), name)
     shape = model.inputs[0].shape[1:] if len(model.inputs) == 1 else ()
     if len(shape) != 3 or None in shape or metadata.get("kind", "image") != "image":
         raise ConfigError(
@@ -128,10 +129,18 @@ def _trained(path: Path, name: str, run: Run | None) -> Trained:
         name=name,
         path=path,
         class_names=names,
-        decode=_decode_settings(metadata.get("settings", {}), shape, name),
+        decode=_decode_settings(metadata.get("settings") or {}, shape, name),
         point=_operating_point(run) if len(names) == 2 else None,
         run=run,
     )
+
+
+def _checked(metadata: dict[str, Any], name: str) -> dict[str, Any]:
+    """Metadata of the kinds that this project writes; a file from elsewhere could hold anything."""
+    for key, kind in (("class_names", list), ("settings", dict)):
+        if not isinstance(metadata.get(key) or kind(), kind):
+            raise ConfigError(f"{name} holds {key} that are not of this project: {printable(metadata[key])[:80]}.")
+    return metadata
 
 
 def _class_names(metadata: Mapping[str, Any], model: keras.Model, name: str) -> tuple[str, ...]:
@@ -143,7 +152,9 @@ def _class_names(metadata: Mapping[str, Any], model: keras.Model, name: str) -> 
         raise ConfigError(f"{name} is no classifier that can be used here: {units} outputs, {len(names)} class names.")
     positive = metadata.get("positive")
     if count == 2 and positive in names and names[1] != positive:
-        raise ConfigError(f"{name} names {positive} as its positive class, but scores {names[1]}.")
+        raise ConfigError(
+            f"{name} names {printable(positive)} as its positive class, but scores {printable(names[1])}."
+        )
     return names
 
 

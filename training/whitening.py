@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-CHUNK = 250  # images whose patches stand in memory at once
+CHUNK = 250  # images of 32×32 pixels whose patches stand in memory at once; fewer of larger ones
 
 
 def whitening_filters(images: np.ndarray, *, size: int = 2, epsilon: float = 5e-4) -> np.ndarray:
@@ -37,8 +37,9 @@ def patch_covariance(images: np.ndarray, size: int) -> np.ndarray:
     """Covariance of all patches of the images, float64 `(d, d)` with d = size² · channels, row by row, then channel."""
     width = size * size * images.shape[3]
     total, products, count = np.zeros(width), np.zeros((width, width)), 0
-    for start in range(0, len(images), CHUNK):
-        windows = np.lib.stride_tricks.sliding_window_view(images[start : start + CHUNK], (size, size), axis=(1, 2))
+    chunk = max(1, min(CHUNK, CHUNK * 32 * 32 // (images.shape[1] * images.shape[2])))
+    for start in range(0, len(images), chunk):
+        windows = np.lib.stride_tricks.sliding_window_view(images[start : start + chunk], (size, size), axis=(1, 2))
         patches = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, width).astype(np.float64)
         total += patches.sum(axis=0)
         products += patches.T @ patches

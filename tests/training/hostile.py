@@ -246,13 +246,19 @@ def reference(file: h5py.File) -> None:
     file["layers/dense/vars"].create_dataset("0", data=[file["layers"].ref], dtype=h5py.ref_dtype)
 
 
-def laughs() -> Make:
-    """Models within models, each called ten times: 10 to the 8 calls of a layer."""
+def laughs(*, shared: bool = False) -> Make:
+    """Models within models, each called ten times: 10 to the 8 calls of a layer; `shared`: named by number, as 1.0."""
     node = {"args": [{"class_name": "__keras_tensor__", "config": {}}], "kwargs": {}}
     inner = entry("Activation", activation="relu") | {"inbound_nodes": [node] * 10}
-    for _ in range(7):
+    models = []
+    for number in range(7):
         inner = entry("Functional", "keras.src.models.functional", "Functional", layers=[inner])
-        inner |= {"inbound_nodes": [node] * 10}
+        inner |= {"inbound_nodes": [node] * 10} | ({"shared_object_id": number} if shared else {})
+        if shared:
+            models.append(inner)
+            inner = inner | {"config": {}, "shared_object_id": float(number)}
+    if shared:
+        return with_config(lambda config, canary: config["config"]["layers"].extend(models))
     return with_config(lambda config, canary: inner | {"inbound_nodes": []})
 
 
@@ -271,7 +277,45 @@ def eager(path: Path, canary: Path) -> None:
     with_config(lambda config, _: config["config"]["layers"].append(adding))(path, canary)
 
 
+def beside(**change: Any) -> Make:
+    """Constants alone, with a mention of a tensor where Keras passes over it."""
+
+    def edit(config: dict, _: Path) -> None:
+        numbers = [{"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float32"}}] * 2
+        adding = entry("Add", "keras.src.ops.numpy", "Add", name="evil")
+        adding["inbound_nodes"] = [{"args": numbers, "kwargs": {}} | change]
+        config["config"]["layers"].append(adding)
+
+    return with_config(edit)
+
+
+def argument(value: Any) -> Make:
+    """An object that is made because it is an argument of a call."""
+
+    def edit(config: dict, _: Path) -> None:
+        dropout = entry("Dropout", name="evil", rate=0.1)
+        tensor = {"shape": [None, 48], "dtype": "float32", "keras_history": ["flat", 0, 0]}
+        call = {"args": [{"class_name": "__keras_tensor__", "config": tensor}], "kwargs": {"training": value}}
+        config["config"]["layers"].append(dropout | {"inbound_nodes": [call]})
+
+    return with_config(edit)
+
+
+def lost(config: dict, canary: Path) -> None:
+    """A layer that nothing is connected to, and that Keras builds all the same: 800 GB."""
+    dense = entry("Dense", name="lost", units=10**6) | {"build_config": {"input_shape": [None, 200_000]}}
+    config["config"]["layers"].append(dense)
+
+
+def compiled_within(config: dict, canary: Path) -> None:
+    """The settings of training of a model within the model, which Keras carries out."""
+    inner = sequence(entry("Flatten", name="f"))(config, canary)
+    config["config"]["layers"].append(inner | {"name": "inner", "compile_config": {"metrics": [AUC]}})
+
+
 HUGE = 10**6
+AUC = {"module": "keras.metrics", "class_name": "AUC", "registered_name": None, "config": {"num_thresholds": 10**9}}
+TENSOR = {"class_name": "__keras_tensor__"}
 TEXT = {"class_name": "__numpy__", "config": {"value": ["x"], "dtype": "S1000000000"}}
 NORMAL = entry("Normalization", axis=-1, mean=0.0, variance=1.0) | {"build_config": {"input_shape": [None, 10**10]}}
 
@@ -338,8 +382,15 @@ CONFIGS = [
     Hostile("deep", "nested too deeply", deep(100_000)),
     Hostile("deeper than Keras", "nested too deeply", deep(200)),
     Hostile("constants", "constants alone", eager),
+    Hostile("tensor beside", "constants alone", beside(other=TENSOR | {"config": {}})),
+    Hostile("tensor of nothing", "constants alone", beside(kwargs={"x": TENSOR})),
+    Hostile("metric", "class_name 'AUC'", argument(AUC)),
+    Hostile("metric as a number", "class_name 'AUC'", with_layer(entry("Rescaling", scale=AUC, offset=0, name="r"))),
+    Hostile("model as an argument", "no layer of another", argument(entry("Sequential", "keras", layers=[]))),
+    Hostile("compiled within", "compiles a model within", with_config(compiled_within)),
     Hostile("text array", "no dtype", with_layer(entry("Rescaling", scale=TEXT))),
     Hostile("laughs", "more than 100,000 times", laughs()),
+    Hostile("laughs by reference", "more than 100,000 times", laughs(shared=True)),
     Hostile("loops", "num_ops 1,000,000,000", with_layer(entry("RandAugment", num_ops=10**9))),
     Hostile("wrong settings", "cannot build it", with_layer(entry("Dense", units="many", name="d"))),
 ]
@@ -360,6 +411,7 @@ STORED = [
 SIZES = [
     Hostile("Dense", "parameters, but 147", with_layer(entry("Dense", units=10**9, name="d"), shape=(1000,))),
     Hostile("Conv2D", "parameters, but", with_layer(entry("Conv2D", filters=10**9, kernel_size=[3, 3], name="c"))),
+    Hostile("unconnected", "make 200,001,000,147 numbers", with_config(lost)),
     Hostile("PReLU", "parameters, but", with_layer(entry("PReLU", name="p"), shape=(HUGE, HUGE))),
     Hostile("UpSampling2D", "puts out", with_layer(entry("UpSampling2D", size=[HUGE, HUGE], name="u"))),
     Hostile("Resizing", "puts out", with_layer(entry("Resizing", height=HUGE, width=HUGE, name="r"))),

@@ -15,12 +15,15 @@ from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
 from training.datasets.files import ImageFiles
 from training.evaluate import EvaluateRunConfig, evaluate_run
+from training.explain import trained_on
 from training.finalfit import Joined, with_validation
 from training.reproduce import compare
-from training.resume import ResumeConfig, resume
+from training.resume import AlreadyFinished, ResumeConfig, resume
+from training.run import RunError
 from training.runs import RunsConfig, list_runs
 from training.train import load_data, train
 from training.tuning.config import TuneConfig
+from training.unfinished import is_reported, newest_unfinished
 
 
 def config_for(npz, tmp_path, **changes) -> TrainConfig:
@@ -82,6 +85,30 @@ def test_only_the_test_set_is_predicted_and_reported(finished):
     again = evaluate_run(EvaluateRunConfig(run=str(run.path)))
     assert list(again.data["splits"]) == ["test"]
     assert "a final fit on train and validation" in (run.report / "index.html").read_text(encoding="utf-8")
+
+
+def test_it_is_complete_without_predictions_on_validation(finished):
+    assert is_reported(finished.run)
+    with pytest.raises(AlreadyFinished, match="is complete: finished after epoch 2"):
+        resume(ResumeConfig(resume=str(finished.run.path)))
+    with pytest.raises(RunError, match="there is no unfinished run"):
+        newest_unfinished(finished.run.path.parent.parent)
+
+
+def test_sizes_count_each_image_once(finished):
+    page = (finished.run.report / "index.html").read_text(encoding="utf-8")
+    assert "npz, train 72, test 18" in page and "validation 1" not in page
+
+
+def test_no_rule_chooses_on_the_test_set(finished):
+    with pytest.raises(ConfigError, match=r"is a final fit: no validation split is left .* Received: rule=youden\."):
+        evaluate_run(EvaluateRunConfig(run=str(finished.run.path), rule="youden"))
+
+
+def test_an_explanation_says_that_validation_was_trained_on():
+    plain, final = TrainConfig(), TrainConfig(final_fit=True, epochs=1)
+    assert [trained_on(split, plain) for split in ("train", "validation", "test")] == [True, False, False]
+    assert [trained_on(split, final) for split in ("train", "validation", "test")] == [True, True, False]
 
 
 def test_it_is_listed_without_a_rank(finished):

@@ -55,6 +55,11 @@ def test_smoothing_keeps_a_straight_line_and_shifts_no_minimum():
     assert smooth(losses, 200).argmin() == 50
 
 
+def test_the_ends_of_a_triangle_do_not_stand_in_the_way(npz, tmp_path):
+    run, _ = find(find_config(npz, tmp_path, schedule="triangle", rate_start=0.1, rate_end=0.3, warmup=0.1, steps=20))
+    assert run.read_record()["settings"]["rate_end"] == 0.3 and (run.path / "lr.csv").is_file()
+
+
 def test_a_proposal_comes_with_files_and_a_command_and_training_with_it_learns(npz, tmp_path):
     run, result = find(find_config(npz, tmp_path, flip="horizontal", schedule="one_cycle", learning_rate=9.0))
     with open(run.path / "lr.csv", newline="") as file:

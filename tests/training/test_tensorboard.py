@@ -16,7 +16,7 @@ from training.checks import ConfigError
 from training.config import from_yaml
 from training.prepare import prepare
 from training.resume import ResumeConfig, resume
-from training.tensorboard import EventFile, fixed_batch, gradient_norms
+from training.tensorboard import EventFile, TensorBoardFiles, fixed_batch, gradient_norms
 from training.train import train
 
 
@@ -128,3 +128,12 @@ def test_a_missing_package_is_named_before_the_data_is_read(npz, tmp_path, monke
 
 def test_the_setting_is_recorded(runs):
     assert [from_yaml(run.config).tensorboard for run in runs] == [False, True]
+
+
+def test_without_validation_there_is_no_curve_of_it(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    files = TensorBoardFiles(tmp_path, lambda model: {})
+    files.set_model(model)
+    files.on_epoch_end(0, {"loss": 1.5})
+    assert scalars(tmp_path / "train")["loss"] == [(1, 1.5)] and not (tmp_path / "validation").exists()

@@ -11,6 +11,8 @@ from training.checks import ConfigError
 from training.config import TrainConfig
 from training.datasets.dataset import Dataset, Split
 from training.predictions import LogitScorer, predict
+from training.resume import Start, _clear
+from training.run import new_run
 from training.train import train
 from training.views import VIEWS, predict_views, view_of, views_section
 
@@ -85,6 +87,23 @@ def test_a_run_states_the_views_apart_and_its_own_numbers_stay(npz, tmp_path):
     report = json.loads((several.run.report / "report.json").read_text())
     assert report["splits"]["test"]["accuracy"]["estimate"] == record["plain"]["accuracy"]
     assert [section["title"] for section in report["sections"]] == ["Test-time augmentation"]
+
+
+def test_a_run_that_goes_on_drops_the_views_of_before(tmp_path):
+    run = new_run(str(tmp_path), "train", "gap_cnn", "npz")
+    run.predictions.mkdir()
+    (run.predictions / "test_views.csv").touch()
+    run.update_record(views={"views": {"accuracy": 0.5}}, seed=1)
+    _clear(run, run.read_record(), Start(run, TrainConfig(), None, None, ()), epochs=3)
+    record = run.read_record()
+    assert not list(run.predictions.iterdir()) and "views" not in record and record["seed"] == 1
+
+
+def test_views_of_a_table_that_only_the_file_shows_are_refused_before_training(tmp_path, rng):
+    np.savez(tmp_path / "table.npz", x_train=rng.normal(size=(60, 4)).astype(np.float32), y_train=np.arange(60) % 3)
+    settings = {"model": "mlp_classifier", "dataset": "npz", "data_dir": str(tmp_path / "table.npz"), "epochs": 1}
+    with pytest.raises(ConfigError, match="tta averages over views of images that are classified"):
+        train(TrainConfig(**settings, tta="mirror", runs_dir=str(tmp_path / "runs"), verbose="silent"))
 
 
 def test_views_of_a_table_are_refused():

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from models.speed import standardized
-from training import datasets
+from training import datasets, whitening
 from training.config import TrainConfig
-from training.prepare import prepare
+from training.datasets.dataset import Split
+from training.prepare import _some_images, prepare
 from training.whitening import patch_covariance, whitening_filters
 
 
@@ -41,6 +42,21 @@ def test_epsilon_leaves_little_variance_small_and_constant_images_finite(smooth)
     np.testing.assert_allclose(flat, np.diag(variances / (variances + 4.0)), atol=1e-4)
     assert variances[-1] / (variances[-1] + 4.0) < 0.3
     assert np.isfinite(whitening_filters(np.full((3, 5, 5, 1), 0.3))).all()
+
+
+def test_large_images_take_no_more_memory_than_5000_small_ones():
+    small, large = (
+        Split(np.zeros((n, size, size, 1), np.uint8), np.zeros(n, int), np.arange(n))
+        for n, size in ((6000, 8), (60, 640))
+    )
+    assert _some_images(small).shape == (5000, 8, 8, 1)
+    assert _some_images(large).shape == (12, 640, 640, 1)
+
+
+def test_chunks_of_large_images_give_the_same_filters(smooth, monkeypatch):
+    whole = whitening_filters(smooth)
+    monkeypatch.setattr(whitening, "CHUNK", 1)
+    np.testing.assert_allclose(whitening_filters(smooth), whole, rtol=1e-5)
 
 
 def test_training_computes_the_filters_from_its_own_split(tmp_path, rng):

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from training.checks import ConfigError
+from training.datasets.text import printable
 from training.run import open_run
 from training.startup import import_tensorflow
 from training.trained import Trained, open_trained
@@ -159,7 +160,7 @@ def _opening(trained: Trained, address: str) -> Iterator[str]:
     colours = "RGB" if channels == 3 else "grey"
     yield f"{trained.name}: {height}×{width} {colours}, {len(trained.class_names)} classes"
     if trained.point:
-        yield f"{trained.positive} from a score of {trained.point.threshold:.4g} on: {trained.point.why}"
+        yield f"{printable(trained.positive)} from a score of {trained.point.threshold:.4g} on: {trained.point.why}"
     yield f"demo: {address} (this machine alone can reach it; Ctrl-C ends it)"
 
 

@@ -10,8 +10,10 @@ import io
 import json
 import multiprocessing
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -112,7 +114,8 @@ class Decoder:
         self._connection, theirs = context.Pipe()
         arguments = (theirs, self.settings, self.max_pixels)
         self._process = context.Process(target=_work, args=arguments, name="decoder", daemon=True)
-        self._process.start()
+        with _interrupts_held_back():
+            self._process.start()
         theirs.close()
         self._starting = True
 
@@ -130,6 +133,20 @@ class Decoder:
         if not self._closed:
             self._stop()
             self._start()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """A process that begins meanwhile never hears Ctrl-C, which is for the one that began it; in any thread."""
+    if not hasattr(signal, "pthread_sigmask"):  # not on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def read_header(data: bytes, max_pixels: int) -> Header:

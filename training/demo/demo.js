@@ -161,11 +161,16 @@ function rule(scores) {
   if (names.length !== 2) return "";
   if (threshold === null) return `Nothing is called ${names[1]} at this run's operating point.`;
   const [sign, word] = scores[1] >= threshold ? ["≥", "reaches"] : ["<", "stays below"];
-  return `The score of ${names[1]} ${word} the operating point: ${precise(scores[1])} ${sign} ${precise(threshold)}.`;
+  return `The score of ${names[1]} ${word} the operating point: ${precise(scores[1], threshold)} ${sign} ${precise(threshold, scores[1])}.`;
 }
 
-/* Four digits, and more where the threshold is that near. */
-function precise(value) { return String(Number(value.toPrecision(4))); }
+/* Four digits, and more where the other number is that near. */
+function precise(value, other) {
+  let digits = 4;
+  const same = () => Number(value.toPrecision(digits)) === Number(other.toPrecision(digits));
+  while (value !== other && digits < 17 && same()) digits += 1;
+  return String(Number(value.toPrecision(digits)));
+}
 
 function times({decode, predict, explain}) {
   const explained = explains ? `, explained in ${explain.toFixed(0)} ms` : "";
@@ -183,7 +188,7 @@ function bar(answer, index) {
   if (names.length === 2 && index === 1 && threshold !== null) {
     const mark = element("span", "mark");
     mark.style.left = `${100 * Math.min(1, Math.max(0, threshold))}%`;
-    mark.title = `operating point: ${precise(threshold)}`;
+    mark.title = `operating point: ${precise(threshold, score)}`;
     track.append(mark);
   }
   cell.append(track);

@@ -158,7 +158,7 @@ def _positive(facts: Facts) -> list[str]:
         return [f"The positive class is {name}; at the run's operating point nothing is called so: {why}"]
     return [
         f"The positive class, which the one score speaks of, is {name}. At the run's operating point an image counts "
-        f"as {name} where its score is at least {point['threshold']:.6g}: {why} Another prevalence, or other costs of "
+        f"as {name} where its score is at least {point['threshold']!r}: {why} Another prevalence, or other costs of "
         "the two mistakes, want another threshold."
     ]
 

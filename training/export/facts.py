@@ -20,6 +20,7 @@ from training.trained import Trained
 
 CONVERTERS = ("ai-edge-litert", "tf2onnx", "onnx", "onnxruntime")
 BACKBONE = ("backbone", "weights", "weights_digest", "licence", "citation", "case", "title")
+PUBLISHED = ("imagenet", "none")
 MEASURES = ("accuracy", "sensitivity", "specificity")
 
 
@@ -100,7 +101,10 @@ def _data(run: Run | None, record: Mapping[str, Any]) -> dict[str, Any] | None:
 def _backbone(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """The pre-trained network that a transfer run recorded, with its licence."""
     found = record.get("transfer")
-    return {name: found.get(name) for name in BACKBONE} if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return None
+    weights = found.get("weights")  # a path of this machine, where they came from a file
+    return {name: found.get(name) for name in BACKBONE} | {"weights": weights if weights in PUBLISHED else "file"}
 
 
 def _test(run: Run | None, positive: str | None) -> dict[str, Any] | None:

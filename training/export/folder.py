@@ -37,14 +37,15 @@ def unfinished(parent: Path) -> Iterator[Path]:
 
 
 def check_free(output: Path) -> None:
-    """Refuses an output folder that holds something, before anything is computed.
+    """Refuses an output folder that holds something, before anything is computed; and one that a rename cannot replace.
 
     Raises:
         ConfigError: It does.
     """
-    if output.is_dir() and not any(output.iterdir()):
-        return
     if os.path.lexists(output):
+        replaceable = output.is_dir() and not output.is_symlink() and not output.samefile(os.curdir)
+        if replaceable and not any(output.iterdir()):
+            return
         raise ConfigError(
             f"output must be a new or an empty folder, since an export replaces none. Received: {printable(output)}, "
             "which exists."
@@ -96,10 +97,10 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
 
 def exports_of(name: str, runs_dir: Path | str) -> list[tuple[Path, dict[str, Any]]]:
-    """The exports of a run in `runs_dir/export`, newest first, each with its `export.json`."""
+    """The exports of a run in `runs_dir/export`, newest first, each with its `export.json`; none that is unfinished."""
     parent = Path(runs_dir).expanduser() / "export"
     folders = sorted(parent.glob(f"*/{FACTS}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = [(path.parent, read_facts(path.parent)) for path in folders]
+    found = [(path.parent, read_facts(path.parent)) for path in folders if not path.parent.name.startswith(".")]
     return [(folder, facts) for folder, facts in found if facts.get("name") == name]
 
 

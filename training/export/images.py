@@ -143,6 +143,6 @@ def folder_images(trained: Trained, data_dir: str | None, counts: Counts) -> Pro
             f"{data_dir} has no folder for each class, which the proof of an export needs: "
             f"{' '.join(found.notes) or 'no folder is named as a class.'}"
         )
-    source = f"images of {data_dir} ({counted(len(trained.class_names), 'class')})"
+    source = f"images of {found.name} ({counted(len(trained.class_names), 'class')})"
     files = ImageFiles(found.paths, trained.decode)
     return draw(files, found.y_true, source, counts)

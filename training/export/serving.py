@@ -80,7 +80,7 @@ def _exported(run: Run, runs_dir: str) -> Path | None:
     if not run.model.is_file():
         return None
     digest = sha256(run.model)
-    for folder, facts in files.exports_of(run.path.name, runs_dir):
+    for folder, facts in files.exports_of(run.path.absolute().name, runs_dir):
         if facts["model"]["sha256"] == digest and "saved_model" in files.passed(facts):
             for path in sorted((folder / "saved_model").rglob("*")):
                 if path.is_file():

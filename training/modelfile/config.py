@@ -9,12 +9,13 @@ from training.modelfile.archive import DEEPEST
 from training.modelfile.names import MODELS, check_name
 from training.modelfile.refusal import refuse, shown
 
+LAYERS, MODEL, COMPILED = "layers", "model", "compile_config"  # where a part of the config stands
 NAMES = ("class_name", "module", "registered_name")
 VALUES = ("__numpy__", "__tensor__")
 PLAIN = (*VALUES, "__keras_tensor__", "__ellipsis__", "__slice__", "__bytes__")
 DTYPES = ("bool", "bfloat16", *(f"{kind}{bits}" for kind in ("float", "int", "uint") for bits in (8, 16, 32, 64)))
 LOOPS = {"num_ops": 16, "num_chains": 16, "chain_depth": 16}  # layers that Keras unrolls as often as these say
-MOST_CALLS = 100_000  # of layers, those of models within models multiplied
+MOST_CALLS = 10_000  # of layers, those of models within models multiplied
 MOST_CONSTANTS = 2**22  # numbers that a Normalization layer spreads its mean over while it is built
 
 
@@ -29,16 +30,17 @@ def check_config(config: dict[str, Any]) -> None:
     """
     if config.get("class_name") not in MODELS:
         refuse(f"its config is that of {shown(config.get('class_name'))}", "a Sequential or a functional model")
-    waiting: list[tuple[Any, int]] = [(config, 0)]
+    waiting: list[tuple[Any, int, str]] = [(config, 0, LAYERS)]
     while waiting:
-        value, depth = waiting.pop()
+        value, depth, place = waiting.pop()
         if depth > DEEPEST:
             refuse("its config is nested too deeply", f"at most {DEEPEST} levels")
         if isinstance(value, dict):
-            _check_entry(value)
-            waiting += [(part, depth + 1) for part in value.values()]
+            _check_place(value, depth, place)
+            _check_entry(value, training=place == COMPILED)
+            waiting += [(part, depth + 1, _place_of(key, value, depth, place)) for key, part in value.items()]
         elif isinstance(value, list):
-            waiting += [(part, depth + 1) for part in value]
+            waiting += [(part, depth + 1, place) for part in value]
         elif isinstance(value, int | float):
             _check_number(value)
     if _calls(config, {}) > MOST_CALLS:
@@ -51,7 +53,24 @@ def _check_number(value: float) -> None:
         refuse("its config holds a number beyond all bounds", "finite numbers of at most 64 bits")
 
 
-def _check_entry(entry: dict[str, Any]) -> None:
+def _place_of(key: str, entry: dict[str, Any], depth: int, place: str) -> str:
+    """Where a part of an entry stands: among a model's layers, in its settings, in those of training, or elsewhere."""
+    if place == COMPILED or (key == COMPILED and not depth):
+        return COMPILED
+    if place == LAYERS and key == "config" and entry.get("class_name") in MODELS:
+        return MODEL
+    return LAYERS if place == MODEL and key == "layers" else ""
+
+
+def _check_place(entry: dict[str, Any], depth: int, place: str) -> None:
+    """Models only where their calls are counted, and settings of training only where Keras leaves them alone."""
+    if entry.get("class_name") in MODELS and place != LAYERS:
+        refuse("its config holds a model that is no layer of another", "models among the layers of models")
+    if depth and entry.get(COMPILED):
+        refuse("its config compiles a model within the model", "settings of training for the whole model alone")
+
+
+def _check_entry(entry: dict[str, Any], *, training: bool) -> None:
     """One dictionary: the class that it names, its calls, and values that Keras would loop or allocate by."""
     for key in LOOPS.keys() & entry.keys():
         if isinstance(entry[key], int) and entry[key] > LOOPS[key]:
@@ -63,7 +82,7 @@ def _check_entry(entry: dict[str, Any]) -> None:
         if name in VALUES and not (isinstance(settings, dict) and settings.get("dtype") in DTYPES):
             refuse(f"its config holds {name} of no dtype of Keras", "numbers")
         return
-    check_name(entry)
+    check_name(entry, training=training)
     _check_nodes(entry.get("inbound_nodes", []))
     if name == "Normalization":
         _check_normalization(settings, entry.get("build_config"))
@@ -71,8 +90,13 @@ def _check_entry(entry: dict[str, Any]) -> None:
 
 def _check_nodes(nodes: Any) -> None:
     """Every call takes a symbolic tensor: a call with constants alone would be computed at once, at any size."""
-    if not isinstance(nodes, list) or not all(isinstance(node, dict) and _is_symbolic(node) for node in nodes):
+    if not isinstance(nodes, list) or not all(isinstance(node, dict) and _is_symbolic(_given(node)) for node in nodes):
         refuse("its config calls a layer with constants alone", "tensors of the graph")
+
+
+def _given(node: dict[str, Any]) -> list[Any]:
+    """A call's arguments; whatever else stands beside them, Keras passes over."""
+    return [node.get("args"), node.get("kwargs")]
 
 
 def _is_symbolic(value: Any) -> bool:
@@ -80,7 +104,7 @@ def _is_symbolic(value: Any) -> bool:
     waiting = [value]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__" and "config" in part:
             return True
         if isinstance(part, dict) and "class_name" not in part:
             waiting += part.values()
@@ -113,6 +137,6 @@ def _calls(entry: dict[str, Any], known: dict[Any, int]) -> int:
             times = len(nodes) if isinstance(nodes, list) else 1
             total += max(1, times) * (1 + _calls(layer, known))
     shared = entry.get("shared_object_id")
-    if isinstance(shared, int | str):  # the second mention may be empty, and still stands for the first
+    if isinstance(shared, int | float | str):  # the second mention may be empty, and still stands for the first
         known[shared] = total = max(total, known.get(shared, 0))
     return total

@@ -54,18 +54,22 @@ BY_NAME = {
     "keras.src.ops.core": frozenset({"Cast"}),
     "keras.src.ops.nn": frozenset({"Relu", "Relu6", "Sigmoid", "Silu", "HardSigmoid", "HardSilu", "Gelu", "Softmax"}),
 }
-PARTS = ("initializers", "regularizers", "constraints", "activations", "optimizers", "losses", "metrics")
-WHOLE = frozenset({f"keras.{part}" for part in PARTS} | {"keras.optimizers.schedules"})
+TRAINING_PARTS = ("optimizers", "losses", "metrics")
+PARTS = ("initializers", "regularizers", "constraints", "activations", *TRAINING_PARTS)
+TRAINING = frozenset({f"keras.{part}" for part in TRAINING_PARTS} | {"keras.optimizers.schedules"})
+WHOLE = frozenset(f"keras.{part}" for part in PARTS) | TRAINING
 OWN_MODULES = ("training.rates", "training.schedules")  # this project's optimizers and schedules, registered with Keras
 OWN_FUNCTIONS = ("smoothed_crossentropy",)
 MODELS = ("Sequential", "Functional", "Model")
 
 
-def check_name(entry: dict[str, Any]) -> None:
+def check_name(entry: dict[str, Any], *, training: bool = False) -> None:
     """Refuses an object of the config unless Keras is known to write it for an image model.
 
     Args:
         entry: A dictionary of the config with `class_name`, `module` or `registered_name`.
+        training: Whether it stands in the settings of training, which Keras does not read here. Elsewhere a metric
+            would be made while the graph is read, at any size.
     """
     module, name, registered = entry.get("module"), entry.get("class_name"), entry.get("registered_name")
     if name == "function":
@@ -75,7 +79,8 @@ def check_name(entry: dict[str, Any]) -> None:
         if plain in DANGEROUS:
             refuse(f"its config names {shown(word)}, which {DANGEROUS[plain]}", "layers of images only")
     texts = isinstance(name, str) and isinstance(module, str) and isinstance(registered, str | None)
-    if not texts or not _known(entry, module, name, registered):
+    misplaced = module in (*TRAINING, *OWN_MODULES) and not training
+    if not texts or misplaced or not _known(entry, module, name, registered):
         refuse(f"its config names {_written(entry)}", "only Keras' own layers for images and what belongs to them")
 
 

@@ -13,6 +13,7 @@ from training.modelfile.refusal import Refusal, refuse, shown
 if TYPE_CHECKING:
     import keras
 
+SPARE = 2**20  # numbers beyond the weights: states of random layers
 LARGEST_OUTPUT = 2**28  # elements of one layer's output for one example: 1 GiB of float32
 
 
@@ -30,11 +31,14 @@ def check_size(config: dict[str, Any], stored: int) -> None:
     from keras.src.saving.serialization_lib import ObjectSharingScope
 
     try:
-        with _nothing_kept(), keras.StatelessScope(initialize_variables=False), ObjectSharingScope():
+        with _nothing_kept() as before, keras.StatelessScope(initialize_variables=False), ObjectSharingScope():
             model = keras.saving.deserialize_keras_object({**config, "compile_config": None}, safe_mode=True)
             needed = sum(math.prod(weight.shape) for weight in model.weights)
             if needed > stored:
                 refuse(f"its layers need {needed:,} parameters, but {stored:,} are stored", "all of them")
+            made = sum(math.prod(variable.shape) for variable in _uninitialized()[before:])
+            if made > 2 * stored + SPARE:  # layers that no output depends on are allocated all the same
+                refuse(f"its layers make {made:,} numbers, but {stored:,} are stored", "all of them")
             _check_outputs(model)
     except Refusal:
         raise
@@ -44,20 +48,30 @@ def check_size(config: dict[str, Any], stored: int) -> None:
 
 
 @contextmanager
-def _nothing_kept() -> Iterator[None]:
-    """Leaves Keras as it was: else it would allocate the weights later, and name layers and draw seeds otherwise."""
+def _nothing_kept() -> Iterator[int]:
+    """Leaves Keras as it was: else it would allocate the weights later, and name layers and draw seeds otherwise.
+
+    Gives the number of variables that waited for their values before.
+    """
     from keras.src.backend.common import global_state
 
     draws = random.getstate()  # Keras draws the seeds of layers that have none from here
-    pending = list(global_state.get_global_attribute("uninitialized_variables") or [])
+    pending = _uninitialized()
     numbers = global_state.get_global_attribute("object_name_uids")
     numbers = None if numbers is None else numbers.copy()
     try:
-        yield
+        yield len(pending)
     finally:
         random.setstate(draws)
         global_state.set_global_attribute("uninitialized_variables", pending)
         global_state.set_global_attribute("object_name_uids", numbers)
+
+
+def _uninitialized() -> list[Any]:
+    """Variables that were made without their values."""
+    from keras.src.backend.common import global_state
+
+    return list(global_state.get_global_attribute("uninitialized_variables") or [])
 
 
 def _check_outputs(model: keras.Model) -> None:

@@ -111,6 +111,8 @@ def predict_files(config: PredictConfig) -> Prediction:
     folder = _cut_one(config) if config.resume else None
     if folder:
         config = _as_begun(folder, config)
+    if config.output is not None:
+        _check_output(Path(config.output).expanduser())
     trained = open_trained(config.run, config.model_file, trust=config.trust)
     inputs = find_inputs([str(path) for path in config.images], trained.class_names, labels=config.labels == "auto")
     journal = _journal(config, folder, trained, inputs)
@@ -123,6 +125,12 @@ def predict_files(config: PredictConfig) -> Prediction:
     bad = {inputs.ids[row]: reason for row, reason in sorted(journal.bad.items())}
     journal.close()
     return Prediction(journal.folder, table, bad, report, [*lines, *_bad_lines(journal, inputs)])
+
+
+def _check_output(path: Path) -> None:
+    """Refuses a file that could not be written, before anything is computed."""
+    if path.is_dir() or not path.parent.is_dir():
+        raise ConfigError(f"output must be a file in a folder that exists. Received: {printable(path)}.")
 
 
 def _cut_one(config: PredictConfig) -> Path:
@@ -160,9 +168,9 @@ def _journal(config: PredictConfig, folder: Path | None, trained: Trained, input
 
 def _fill(config: PredictConfig, trained: Trained, inputs: Inputs, journal: Journal) -> list[str]:
     """Predicts what the journal lacks; returns what there is to note."""
-    from training.predict.stream import batch_size_for, score_files
+    from training.predict.stream import batch_size_for, largest_output, score_files
 
-    size = config.batch_size or batch_size_for(trained.decode)
+    size = config.batch_size or batch_size_for(trained.decode, largest_output(trained.model))
     for line in _opening(trained, inputs, journal):
         print(line, flush=True)
     begun = journal.done
@@ -221,7 +229,9 @@ def _opening(trained: Trained, inputs: Inputs, journal: Journal) -> list[str]:
     takes = f"{height}×{width} {'RGB' if channels == 3 else 'grey'}, {len(trained.class_names)} classes"
     lines = [f"{trained.name}: {takes}; {counted(len(inputs), 'file')}"]
     if trained.point:
-        lines.append(f"{trained.positive} from a score of {trained.point.threshold:.4g} on: {trained.point.why}")
+        lines.append(
+            f"{printable(trained.positive)} from a score of {trained.point.threshold:.4g} on: {trained.point.why}"
+        )
     if journal.done:
         lines.append(f"goes on after {counted(journal.done, 'file')}")
     return [*lines, *(f"note: {note}" for note in inputs.notes), f"folder: {journal.folder}"]

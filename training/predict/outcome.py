@@ -83,11 +83,11 @@ def report_on(folder: Path, trained: Trained, inputs: Inputs, found: Predictions
             return None
 
     details = {"model": f"{trained.name}, {trained.model.count_params():,} parameters", "images": inputs.name}
-    context = ReportContext(details=details, notes=[*inputs.notes, *notes], image_of=image_of)
     threshold = trained.point.threshold if trained.point else None
     if threshold is not None and not 0 <= threshold <= 1:
-        notes.append(f"The run's threshold, {threshold}, is no score: the report takes 0.5.")
+        notes = [*notes, f"The run's threshold, {threshold}, is no score: the report takes 0.5."]
         threshold = None
+    context = ReportContext(details=details, notes=[*inputs.notes, *notes], image_of=image_of)
     options = replace(ReportOptions(), threshold=threshold)
     return write_report({SPLIT: found}, folder / "report", title=f"{trained.name}: {inputs.name}", context=context,
                         options=options)  # fmt: skip

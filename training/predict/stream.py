@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +16,12 @@ from training.datasets.decode import BadImage, DecodeSettings, decode_bytes, rea
 from training.datasets.files import thread_pool, workers
 from training.datasets.imagefile import stored_in_grey
 
+if TYPE_CHECKING:
+    import keras
+
 AHEAD = 2  # batches decoded while one is predicted
 BATCH_BYTES = 64 * 2**20  # of float32 input
+LAYER_BYTES = 2**30  # of float32 that one layer puts out
 LARGEST_BATCH = 256
 
 
@@ -34,10 +40,27 @@ class Scored:
     converted: int = 0
 
 
-def batch_size_for(settings: DecodeSettings) -> int:
-    """A batch that keeps the model's input within 64 MiB."""
+def batch_size_for(settings: DecodeSettings, largest_output: int = 1) -> int:
+    """A batch that keeps the model's input within 64 MiB, and the largest output of one layer within 1 GiB.
+
+    Args:
+        settings: Size of the input.
+        largest_output: Numbers that a layer puts out for one example, as `largest_output` finds them.
+    """
     height, width, channels = settings.shape
-    return int(min(LARGEST_BATCH, max(1, BATCH_BYTES // (4 * height * width * channels))))
+    fits = min(BATCH_BYTES // (4 * height * width * channels), LAYER_BYTES // (4 * largest_output))
+    return int(min(LARGEST_BATCH, max(1, fits)))
+
+
+def largest_output(model: keras.Model) -> int:
+    """The most numbers that a layer of the model puts out for one example."""
+    shapes = [output.shape for layer in model.layers for output in _outputs(layer)]
+    return max((math.prod(size or 1 for size in shape) for shape in shapes), default=1)
+
+
+def _outputs(layer: keras.Layer) -> list[Any]:
+    """A layer's symbolic outputs, of every call."""
+    return [tensor for node in layer._inbound_nodes for tensor in node.output_tensors]
 
 
 def score_files(

@@ -1,6 +1,7 @@
 """The process that decodes: the same pixels as prediction, and no picture that holds it up or brings it down."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -56,6 +57,13 @@ def test_a_picture_that_brings_the_process_down_leaves_another_one(decoder):
     with pytest.raises(BadImage, match="it crashes the decoder"):
         decoder.decode(photo())
     np.testing.assert_array_equal(decoder.decode(photo()).pixels, decode_bytes(photo(), SETTINGS))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent otherwise there")
+def test_ctrl_c_while_the_process_begins_is_not_for_it():
+    with Decoder(SETTINGS, max_pixels=MAX_PIXELS, seconds=20) as decoder:
+        os.kill(decoder._process.pid, signal.SIGINT)
+        assert decoder.decode(photo()).header.format == "PNG"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits")

@@ -3,6 +3,7 @@
 import pytest
 
 from training.export.card import card, parity_table
+from training.export.facts import _backbone
 
 TIMES = {"median": 1.5, "low": 1.25, "high": 2.0, "calls": 30}
 ROW = {
@@ -87,6 +88,18 @@ def test_the_licence_is_that_of_the_backbone(backbone, words):
     found = backbone and {"backbone": "mobilenet_1", "weights": backbone, "weights_digest": "c" * 64,
                           "licence": "Apache 2.0", "citation": "Howard"}  # fmt: skip
     assert words in card(facts(backbone=found))
+
+
+def test_weights_from_a_file_leave_no_path_of_this_machine():
+    record = {"transfer": {"backbone": "mobilenet_1", "weights": "/home/ada/mine.h5", "weights_digest": "c" * 64}}
+    assert _backbone(record)["weights"] == "file" and _backbone({}) is None
+    assert _backbone({"transfer": {"weights": "imagenet"}})["weights"] == "imagenet"
+
+
+def test_a_threshold_stands_in_full():
+    point = {"threshold": 0.9999999403953552, "why": "Chosen."}
+    text = card(facts(classes=["well", "ill"], positive="ill", operating_point=point, output={"shape": [None, 1]}))
+    assert "where its score is at least 0.9999999403953552: Chosen." in text
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,8 @@ def test_a_model_file_needs_trust_and_class_folders(run, tmp_path):
     found = export_run(ExportConfig(**settings, trust=True, data_dir=str(tmp_path / "photos")))
     assert found.facts["formats"][0]["accuracy"]["correct"] == 3 and found.facts["data"] is None
     assert "Not recorded: the model file belonged to no run" in found.card.read_text()
+    assert found.facts["proof"]["words"] == "3 of 3 images of photos (3 classes)"
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in found.folder.rglob("*") if path.is_file())
 
 
 def test_data_that_changed_is_refused_before_anything_is_written(tmp_path):

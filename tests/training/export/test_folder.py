@@ -1,6 +1,7 @@
 """An export's folder: whole or absent, never in the place of another."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -33,12 +34,15 @@ def test_numbers_go_on_and_a_name_that_another_process_took_is_passed_over(tmp_p
         assert files.settle(work, None, tmp_path, "run").name == "run-009"
 
 
-def test_an_output_folder_must_be_new_or_empty(tmp_path):
+def test_an_output_folder_must_be_new_or_empty(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     files.check_free(tmp_path / "empty")
     files.check_free(tmp_path / "new")
     (tmp_path / "file").touch()
-    for path in (tmp_path, tmp_path / "file"):
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for path in (tmp_path, tmp_path / "file", tmp_path / "link", Path(".")):
         with pytest.raises(ConfigError, match="output must be a new or an empty folder"):
             files.check_free(path)
     with files.unfinished(tmp_path) as work:
@@ -54,7 +58,13 @@ def test_hostile_names_keep_to_their_line(tmp_path):
 def test_the_newest_export_of_a_run_comes_first(tmp_path):
     import os
 
-    for name, of, when in (("a-001", "a", 10), ("a-002", "a", 30), ("b-001", "b", 20), ("torn", None, 40)):
+    for name, of, when in (
+        ("a-001", "a", 10),
+        ("a-002", "a", 30),
+        (".exporting-1", "a", 50),
+        ("b-001", "b", 20),
+        ("torn", None, 40),
+    ):
         (tmp_path / "export" / name).mkdir(parents=True)
         file = tmp_path / "export" / name / "export.json"
         file.write_text(json.dumps({"name": of}) if of else "{")

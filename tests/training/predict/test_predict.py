@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import models
 from evaluation.predictions import read_predictions
 from tests.training.predict.conftest import make_run, write_images
+from training.checkpoint import save_model
+from training.checks import ConfigError
 from training.datasets.decode import decode
 from training.predict import command as module
 from training.predict.__main__ import main
@@ -58,6 +61,25 @@ def test_the_operating_point_of_the_run_decides_and_is_said(tmp_path, capsys):
     decided = [row["y_pred"] for row in rows_of(predict(other, tmp_path, photos).table)]
     assert decided == ["ill" if score >= middle else "healthy" for score in scores] and len(set(decided)) == 2
     assert f"ill from a score of {middle:.4g} on: Chosen on validation." in capsys.readouterr().out
+
+
+def test_a_threshold_that_nothing_reaches_is_said_in_the_report(tmp_path):
+    run = make_run(tmp_path / "two", classes=("healthy", "ill"), positive="ill", threshold=0.5)
+    report = run.report / "report.json"
+    report.write_text(report.read_text().replace("0.5", "null"))
+    for name in ("healthy", "ill"):
+        write_images(tmp_path / "photos" / name, 3)
+    found = predict(run, tmp_path, tmp_path / "photos")
+    assert {row["y_pred"] for row in rows_of(found.table)} == {"healthy"}
+    assert "threshold, inf, is no score: the report takes 0.5." in found.report.html_path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("output", ["nowhere/found.csv", "photos"])
+def test_an_output_that_could_not_be_written_is_refused_before_anything_is_computed(run, tmp_path, output):
+    photos = write_images(tmp_path / "photos", 2)
+    with pytest.raises(module.ConfigError, match="output must be a file in a folder that exists"):
+        predict(run, tmp_path, photos, output=str(tmp_path / output))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_corrupt_files_are_named_and_left_out(run, tmp_path):
@@ -188,3 +210,18 @@ def test_settings_are_checked():
         PredictConfig(run="x")
     with pytest.raises(module.ConfigError, match="top_k must be at least 1"):
         PredictConfig(run="x", images=(Path("a"),), top_k=0)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"settings": [1]}, "settings"),
+        ({"class_names": 5}, "class_names"),
+        ({"class_names": {"\x1b": 1}}, "class_names"),
+    ],
+)
+def test_metadata_of_another_kind_is_one_line(tmp_path, metadata, words):
+    save_model(models.build("gap_cnn", (12, 12, 3), 3), tmp_path / "model.keras", metadata)
+    with pytest.raises(ConfigError, match=f"model holds {words} that are not of this project") as error:
+        open_trained(None, str(tmp_path / "model.keras"), trust=True)
+    assert str(error.value).isprintable()

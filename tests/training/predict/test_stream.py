@@ -1,11 +1,12 @@
 """Scores of files, batch by batch, in order."""
 
+import keras
 import numpy as np
 import pytest
 
 from tests.training.predict.conftest import write_images
 from training.datasets.decode import DecodeSettings, decode
-from training.predict.stream import batch_size_for, score_files
+from training.predict.stream import batch_size_for, largest_output, score_files
 
 SETTINGS = DecodeSettings((12, 12))
 
@@ -61,3 +62,10 @@ def test_a_batch_fits_memory():
     assert batch_size_for(DecodeSettings((32, 32))) == 256
     assert batch_size_for(DecodeSettings((224, 224))) == 111  # 64 MiB of float32
     assert batch_size_for(DecodeSettings((9000, 9000))) == 1
+    assert batch_size_for(DecodeSettings((32, 32)), 32 * 1024**2) == 8  # 1 GiB of float32 out of one layer
+
+
+def test_the_largest_output_is_that_of_any_layer():
+    image = keras.Input((4, 4, 3))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(keras.layers.UpSampling2D(50)(image)))
+    assert largest_output(model) == 200 * 200 * 3

@@ -158,3 +158,9 @@ def test_a_loss_that_the_space_changes_cannot_rank():
     with pytest.raises(ConfigError, match="val_loss cannot rank these trials: l2 is part of the loss"):
         check_objective("val_loss", ["optimizer", "l2"])
     check_objective("val_accuracy", ["l2"])
+
+
+def test_a_point_that_moves_nothing_needs_no_filling():
+    base = TrainConfig(shift=2.0, fill="reflect")
+    assert setting(base, {"shift": 0.0, "rotation": 0.0}).fill == "edge"
+    assert setting(base, {"shift": 0.1}).fill == setting(base, {}).fill == "reflect"
