@@ -1,6 +1,5 @@
 """The page in a real browser: the explorer's numbers, sorting, hostile names, no request, no error, no overflow."""
 
-import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +12,6 @@ from evaluation.uncertainty.intervals import proportion
 from tests.evaluation import report_data
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 IMAGE = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
 CONTEXT = SimpleNamespace(image_of=lambda name: IMAGE, training_curves=None)
 REPORTS = {
@@ -27,16 +24,6 @@ REPORTS = {
 OUTPUTS = """Object.fromEntries(Array.from(
     document.querySelectorAll('.explorer [data-out]'), one => [one.dataset.out, one.textContent]))"""
 TO_POSITION = "(slider, at) => { slider.value = at; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The demo in a real browser: dropped, pasted and chosen files, refusals, two browsers, no request to anywhere else."""
 
 import base64
-import shutil
 import threading
 from contextlib import closing
 
@@ -12,8 +11,6 @@ from training.demo.app import Limits, make_app
 from training.demo.command import listen, make_server
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 TRANSFER = """files => {
     const transfer = new DataTransfer();
     for (const [name, text] of files)
@@ -27,16 +24,6 @@ ASKED = (
 )
 expect = sync_api.expect
 expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield running
-        running.close()
 
 
 class Served:
