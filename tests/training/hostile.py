@@ -1,6 +1,6 @@
-"""Model files that attack whoever loads them: each is a small honest model with one part exchanged.
+"""How model files that attack whoever loads them are made: a small honest model with one part exchanged.
 
-Whatever could run code writes a canary, a file that must never appear.
+Whatever could run code writes a canary, a file that must never appear. `hostile_cases` lists them all.
 """
 
 import functools
@@ -17,7 +17,6 @@ from typing import Any
 
 import h5py
 import keras
-import numpy as np
 
 from training.checkpoint import save_model
 
@@ -318,114 +317,3 @@ AUC = {"module": "keras.metrics", "class_name": "AUC", "registered_name": None, 
 TENSOR = {"class_name": "__keras_tensor__"}
 TEXT = {"class_name": "__numpy__", "config": {"value": ["x"], "dtype": "S1000000000"}}
 NORMAL = entry("Normalization", axis=-1, mean=0.0, variance=1.0) | {"build_config": {"input_shape": [None, 10**10]}}
-
-ARCHIVES = [
-    Hostile("HDF5", "HDF5", lambda path, canary: h5py.File(path, "w").close()),
-    Hostile("folder", "not a regular file", lambda path, canary: path.mkdir()),
-    Hostile("pipe", "not a regular file", pipe),
-    Hostile("empty", "no zip archive", lambda path, canary: path.write_bytes(b"")),
-    Hostile("torn", "torn", lambda path, canary: path.write_bytes(honest()[WEIGHTS][3:])),
-    Hostile("traversal", r"'../canary'", with_member("../canary", b"x")),
-    Hostile("absolute", "'/tmp/canary'", with_member("/tmp/canary", b"x")),
-    Hostile("assets", "'assets/vocabulary.txt'", with_member("assets/vocabulary.txt", b"x")),
-    Hostile("symbolic link", "is a link", link),
-    Hostile("twice", "more than once", twice),
-    Hostile(
-        "compressed", "is compressed", lambda path, canary: write(path, honest(), compression=zipfile.ZIP_DEFLATED)
-    ),
-    Hostile("declared", "declares 100,000,000 bytes", lying),
-    Hostile("no weights", "no model.weights.h5", without(WEIGHTS)),
-    Hostile("no config", "no config.json", without(CONFIG)),
-    Hostile("large config", "larger than 16 MiB", with_member(CONFIG, b" " * 17 * 2**20)),
-    Hostile("own metadata", "groundwork.json", with_member("groundwork.json", b"[1]")),
-]
-CONFIGS = [
-    Hostile("Lambda", "Lambda', which runs code", marshalled),
-    Hostile("nested Lambda", "Lambda', which runs code", nested),
-    Hostile("lambda", "__lambda__', which runs code", bytecode),
-    Hostile("os", "module 'os', class_name 'system'", commanding("os", "system")),
-    Hostile("subprocess", "module 'subprocess'", commanding("subprocess", "Popen")),
-    Hostile("eval", "function 'eval'", with_layer(entry("Activation", activation=function("eval")))),
-    Hostile("foreign function", "module 'os'", with_layer(entry("Activation", activation=function("system", "os")))),
-    Hostile("get", "function 'get'", with_layer(entry("Activation", activation=function("get")))),
-    Hostile(
-        "get_file",
-        "'get_file', which downloads",
-        with_layer(entry("Activation", activation=function("get_file", "keras.utils"))),
-    ),
-    Hostile(
-        "unsafe",
-        "'enable_unsafe_deserialization', which switches",
-        with_layer(entry("Activation", activation=function("enable_unsafe_deserialization", "keras.config"))),
-    ),
-    Hostile("compile_config", "module 'os'", compiled),
-    Hostile("TFSMLayer", "TFSMLayer', which runs a program", saved_model),
-    Hostile("TorchModuleWrapper", "TorchModuleWrapper', which runs code", pickled),
-    Hostile("JaxLayer", "JaxLayer', which runs", with_layer(entry("JaxLayer"))),
-    Hostile("FlaxLayer", "FlaxLayer', which runs", with_layer(entry("FlaxLayer"))),
-    Hostile("StringLookup", "reads files", with_layer(entry("StringLookup", vocabulary="/etc/passwd"))),
-    Hostile("IntegerLookup", "reads files", with_layer(entry("IntegerLookup", vocabulary="/etc/passwd"))),
-    Hostile("TextVectorization", "reads files", with_layer(entry("TextVectorization", vocabulary="/etc/passwd"))),
-    Hostile("foreign package", "evil>Dense", with_layer(entry("Dense", registered="evil>Dense", units=3))),
-    Hostile("internal module", "keras.src.utils", with_layer(entry("File", "keras.src.utils.file_utils"))),
-    Hostile("unknown layer", "TimeDistributed", with_layer(entry("TimeDistributed"))),
-    Hostile("no module", "class_name 'Dense'", with_layer({"class_name": "Dense", "config": {"units": 3}})),
-    Hostile("names of a wrong type", "class_name", with_layer(entry(["Dense"], units=3))),
-    Hostile("line break", r"class_name 'De\nnse'", with_layer(entry("De\nnse", units=3))),
-    Hostile("NaN", "NaN", with_layer(entry("Rescaling", scale=float("nan")))),
-    Hostile(
-        "1e999", "beyond all bounds", with_member(CONFIG, honest()[CONFIG].replace(b'"units": 3', b'"units": 1e999'))
-    ),
-    Hostile("huge number", "beyond all bounds", with_layer(entry("Dense", units=10**30))),
-    Hostile("a list", "holds a list", with_member(CONFIG, b"[]")),
-    Hostile("not UTF-8", "no JSON", with_member(CONFIG, b'{"a": "\xff"}')),
-    Hostile("deep", "nested too deeply", deep(100_000)),
-    Hostile("deeper than Keras", "nested too deeply", deep(200)),
-    Hostile("constants", "constants alone", eager),
-    Hostile("tensor beside", "constants alone", beside(other=TENSOR | {"config": {}})),
-    Hostile("tensor of nothing", "constants alone", beside(kwargs={"x": TENSOR})),
-    Hostile("metric", "class_name 'AUC'", argument(AUC)),
-    Hostile("metric as a number", "class_name 'AUC'", with_layer(entry("Rescaling", scale=AUC, offset=0, name="r"))),
-    Hostile("model as an argument", "no layer of another", argument(entry("Sequential", "keras", layers=[]))),
-    Hostile("compiled within", "compiles a model within", with_config(compiled_within)),
-    Hostile("text array", "no dtype", with_layer(entry("Rescaling", scale=TEXT))),
-    Hostile("laughs", "more than 10,000 times", laughs()),
-    Hostile("laughs by reference", "more than 10,000 times", laughs(shared=True)),
-    Hostile("loops", "num_ops 1,000,000,000", with_layer(entry("RandAugment", num_ops=10**9))),
-    Hostile("wrong settings", "cannot build it", with_layer(entry("Dense", units="many", name="d"))),
-]
-STORED = [
-    Hostile("external link", "link", with_weights(lambda f: replaced(f, "0", h5py.ExternalLink("/etc/passwd", "x")))),
-    Hostile("soft link", "link", with_weights(lambda f: replaced(f, "0", h5py.SoftLink("/layers/dense/vars/1")))),
-    Hostile("external storage", "another file", with_weights(external)),
-    Hostile("virtual", "another file", with_weights(virtual)),
-    Hostile("text", "type", with_weights(text)),
-    Hostile("reference", "type", with_weights(reference)),
-    Hostile("compressed", "not stored", with_weights(lambda f: f.create_dataset("z", (10**6,), compression="gzip"))),
-    Hostile("no storage", "not stored", with_weights(lambda f: f.create_dataset("z", (10**12,), "float32"))),
-    Hostile("no shape", "no size", with_weights(lambda f: f.create_dataset("z", data=h5py.Empty("f")))),
-    Hostile("named type", "neither", with_weights(lambda f: f.update({"z": np.dtype("float32")}))),
-    Hostile("no HDF5", "cannot be read", with_member(WEIGHTS, b"x" * 1000)),
-    Hostile("torn HDF5", "cannot be read", lambda p, c: with_member(WEIGHTS, honest()[WEIGHTS][:3000])(p, c)),
-]
-SIZES = [
-    Hostile("Dense", "parameters, but 147", with_layer(entry("Dense", units=10**9, name="d"), shape=(1000,))),
-    Hostile("Conv2D", "parameters, but", with_layer(entry("Conv2D", filters=10**9, kernel_size=[3, 3], name="c"))),
-    Hostile("unconnected", "make 200,001,000,147 numbers", with_config(lost)),
-    Hostile("PReLU", "parameters, but", with_layer(entry("PReLU", name="p"), shape=(HUGE, HUGE))),
-    Hostile("UpSampling2D", "puts out", with_layer(entry("UpSampling2D", size=[HUGE, HUGE], name="u"))),
-    Hostile("Resizing", "puts out", with_layer(entry("Resizing", height=HUGE, width=HUGE, name="r"))),
-    Hostile("ZeroPadding2D", "puts out", with_layer(entry("ZeroPadding2D", padding=[HUGE, HUGE], name="z"))),
-    Hostile("input", "puts out", with_layer(entry("GlobalMaxPooling2D", name="g"), shape=(HUGE, HUGE, 3))),
-    Hostile(
-        "blur",
-        "puts out",
-        with_layer(entry("RandomGaussianBlur", kernel_size=10**9 + 1, name="b"), shape=(HUGE, HUGE, 3)),
-    ),
-    Hostile("Normalization", "Normalization", with_layer(NORMAL)),
-]
-HOSTILE = {
-    f"{kind}: {case.name}": case
-    for kind, cases in {"archive": ARCHIVES, "config": CONFIGS, "weights": STORED, "size": SIZES}.items()
-    for case in cases
-}

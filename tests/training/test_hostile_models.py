@@ -15,7 +15,8 @@ from keras.src.backend.common import global_state
 import models
 from evaluation.command import run_main
 from tests.models.cases import CASES
-from tests.training.hostile import HOSTILE, WEIGHTS, honest, marshalled, write
+from tests.training.hostile import WEIGHTS, honest, marshalled, write
+from tests.training.hostile_cases import HOSTILE
 from training.checkpoint import load_model, read_metadata, save_model
 from training.modelfile import check_model_file
 from training.optimizers import OPTIMIZERS, WITH_RATES, loss_and_metric
