@@ -22,9 +22,8 @@ from training.config import TrainConfig
 from training.lookahead import Lookahead
 from training.optimizers import build_optimizer, loss_and_metric
 from training.views import VIEWS, view_of
-from training.whitening import whitening_filters
+from training.whitening import some_images, whitening_filters
 
-WHITENING_IMAGES = 5_000  # as the training room takes
 PREDICT_BATCH = 500
 PRODUCTS, MATRIX = 7, 2048
 
@@ -95,10 +94,9 @@ def build(config: TrainConfig, x: np.ndarray, classes: int) -> tuple[keras.Model
     """The compiled network, with filters of these images, and the steps of an epoch."""
     epochs, batch_size = length(config)
     steps = math.ceil(len(x) / batch_size)
-    rows = np.unique(np.linspace(0, len(x) - 1, WHITENING_IMAGES).astype(np.int64))
     arguments: dict[str, Any] = dict(config.hyperparameters)
     if "whitening" in models.accepted_hyperparameters(config.model):
-        arguments.setdefault("whitening", whitening_filters(standardized(x[rows].astype(np.float32))))
+        arguments.setdefault("whitening", whitening_filters(standardized(some_images(x))))
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.precision)
     try:

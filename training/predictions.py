@@ -56,8 +56,8 @@ def batch_scorer(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
         A function from raw inputs `(n, …)` of any dtype to float64 `(n, K)`, rows summing to 1.
     """
     if any(layer.name == "logits" for layer in model.layers):
-        tap = _logits_of(model)
-        return lambda inputs: _scores_of_logits(np.asarray(tap.predict_on_batch(inputs)))
+        scorer = LogitScorer(model)
+        return lambda inputs: scorer.scores(scorer.logits(inputs))
     return lambda inputs: class_scores(np.asarray(model.predict_on_batch(inputs)))
 
 

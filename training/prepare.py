@@ -22,13 +22,11 @@ from training.devices import ONE_DEVICE, Devices
 from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
 from training.replicas import SharedLoss, synchronize_normalization
-from training.whitening import whitening_filters
+from training.whitening import some_images, whitening_filters
 
 EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
 DEFAULT_PATIENCE = 10
-WHITENING_IMAGES = 5_000
-WHITENING_PIXELS = WHITENING_IMAGES * 32 * 32  # of all of them together: fewer where images are larger
 
 
 @dataclass(frozen=True)
@@ -147,16 +145,8 @@ def _arguments(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         arguments.setdefault("target_mean", float(np.mean(data.train.y)))
         arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)
     if data.kind == "image" and "whitening" in accepted and "whitening" not in arguments:
-        arguments["whitening"] = whitening_filters(standardized(_some_images(data.train)))
+        arguments["whitening"] = whitening_filters(standardized(some_images(data.train.x)))
     return arguments
-
-
-def _some_images(split: Split) -> np.ndarray:
-    """Images from all over the split, at most as many as whitening needs; float32 `(n, h, w, c)` in 0…255."""
-    height, width = split.x.shape[1:3]
-    most = max(1, min(WHITENING_IMAGES, WHITENING_PIXELS // (height * width)))
-    rows = np.unique(np.linspace(0, len(split) - 1, most).astype(np.int64))
-    return split.x[rows].astype(np.float32)
 
 
 def _build(config: TrainConfig, data: Dataset, policy: str, arguments: dict[str, Any]) -> keras.Model:

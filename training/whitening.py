@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.datasets.dataset import ImageSource
+
+IMAGES = 5_000
+PIXELS = IMAGES * 32 * 32  # of all of them together: fewer where images are larger
 CHUNK = 250  # images of 32×32 pixels whose patches stand in memory at once; fewer of larger ones
+
+
+def some_images(x: ImageSource) -> np.ndarray:
+    """Images from all over a split, as many as the filters need.
+
+    Args:
+        x: `(n, height, width, channels)`, raw pixels in 0…255.
+
+    Returns:
+        At most 5,000 of them, fewer of images above 32×32; float32.
+    """
+    height, width = x.shape[1:3]
+    most = max(1, min(IMAGES, PIXELS // (height * width)))
+    return x[np.unique(np.linspace(0, len(x) - 1, most).astype(np.int64))].astype(np.float32)
 
 
 def whitening_filters(images: np.ndarray, *, size: int = 2, epsilon: float = 5e-4) -> np.ndarray:

@@ -7,8 +7,8 @@ from models.speed import standardized
 from training import datasets, whitening
 from training.config import TrainConfig
 from training.datasets.dataset import Split
-from training.prepare import _some_images, prepare
-from training.whitening import patch_covariance, whitening_filters
+from training.prepare import prepare
+from training.whitening import patch_covariance, some_images, whitening_filters
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_large_images_take_no_more_memory_than_5000_small_ones():
         Split(np.zeros((n, size, size, 1), np.uint8), np.zeros(n, int), np.arange(n))
         for n, size in ((6000, 8), (60, 640))
     )
-    assert _some_images(small).shape == (5000, 8, 8, 1)
-    assert _some_images(large).shape == (12, 640, 640, 1)
+    assert some_images(small.x).shape == (5000, 8, 8, 1)
+    assert some_images(large.x).shape == (12, 640, 640, 1)
 
 
 def test_chunks_of_large_images_give_the_same_filters(smooth, monkeypatch):
