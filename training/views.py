@@ -89,7 +89,10 @@ def views_section(plain: Predictions, several: Predictions, views: str) -> Secti
     paragraphs = [
         f"All numbers elsewhere on this page score each test image once. Here its logits are averaged over "
         f"{len(VIEWS[views])} views: {WORDS[views]}. Accuracy of the most likely class, with Wilson's 95% interval.",
-        f"The views mend {mended:,} images and break {broken:,}.",
+        f"The views mend {mended:,} images and break {broken:,}."
+        + (
+            " They do harm here: a mirrored or moved image is not what this network learned." if broken > mended else ""
+        ),
     ]
     facts: dict[str, Any] = {"views": views, "mended": mended, "broken": broken, "n": len(right[0]), **numbers}
     header = ["Scores from", "Accuracy", "95% interval", "Right"]

@@ -70,7 +70,9 @@ def test_the_section_counts_what_the_views_mend_and_break():
     assert section.numbers["mended"] == 2 and section.numbers["broken"] == 1
     assert section.numbers["plain"]["correct"] == 3 and section.numbers["views"]["accuracy"] == 0.8
     assert [row[1] for row in section.table[1]] == ["60.00%", "80.00%"]
-    assert "mend 2 images and break 1" in section.paragraphs[1]
+    assert section.paragraphs[1] == "The views mend 2 images and break 1."
+    harmful = views_section(predictions([1, 1, 0]), predictions([0, 0, 0]), "mirror")
+    assert harmful.paragraphs[1].startswith("The views mend 0 images and break 2. They do harm here")
 
 
 def test_a_run_states_the_views_apart_and_its_own_numbers_stay(npz, tmp_path):
