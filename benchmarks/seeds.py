@@ -71,34 +71,50 @@ def measure(config: SeedsConfig) -> str:
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)}
     seeds = range(config.seed, config.seed + config.count)
     wanted = [TrainConfig(**settings | {"seed": seed, "split_seed": seed}) for seed in seeds]
-    with ThreadPoolExecutor(config.at_once) as pool:
-        runs = list(pool.map(partial(_run, at_once=config.at_once, go_on=config.go_on), wanted))
+    named = [(f"seed {one.seed}", one) for one in wanted]
+    runs = trained(named, at_once=config.at_once, go_on=config.go_on)
     hardware = runs[0].read_record()["hardware"]
     where = ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]])
     table = _table([_result(run) for run in runs], seeds)
     return f"{table}\n\n{config.model} on {config.dataset}, n = {config.count} seeds. {where}."
 
 
-def _run(config: TrainConfig, *, at_once: int, go_on: bool) -> Run:
+def trained(wanted: Sequence[tuple[str, TrainConfig]], *, at_once: int, go_on: bool) -> list[Run]:
+    """The finished run of each of these settings, trained in a process of its own.
+
+    Args:
+        wanted: What each run is called in messages, and its settings.
+        at_once: Runs that train at the same time.
+        go_on: Keep what `runs_dir` holds with the same settings: finished runs as they are, others are resumed.
+
+    Raises:
+        ConfigError: A run ended without a result; its own message stands above.
+    """
+    run = partial(_run, at_once=at_once, go_on=go_on)
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(run, *zip(*wanted, strict=True)))
+
+
+def _run(name: str, config: TrainConfig, *, at_once: int, go_on: bool) -> Run:
     """The finished run of these settings, trained now unless it is to be kept and is there."""
     before = _same(config)
     kept = before if go_on else []
     found = [run for run in kept if _is_done(run)]
     if found:
-        print(f"seed {config.seed}: {found[-1].path} is kept", file=sys.stderr, flush=True)
+        print(f"{name}: {found[-1].path} is kept", file=sys.stderr, flush=True)
         return found[-1]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(to_yaml(config), encoding="utf-8")
         arguments = ["--resume", str(kept[-1].path)] if kept else ["--config", str(file)]
-        code = _train(arguments, at_once, config.seed)
+        code = _train(arguments, at_once, name)
     done = [run for run in _same(config) if (kept or run not in before) and _is_done(run)]
     if code or not done:
-        raise ConfigError(f"seed {config.seed} ended without a result (code {code}); what it said stands above.")
+        raise ConfigError(f"{name} ended without a result (code {code}); what it said stands above.")
     return done[-1]
 
 
-def _train(arguments: Sequence[str], at_once: int, seed: int) -> int:
+def _train(arguments: Sequence[str], at_once: int, name: str) -> int:
     """One training in a process of its own; of several at once each line says whose it is."""
     command = [sys.executable, "-m", "training", *arguments]
     if at_once == 1:
@@ -109,7 +125,7 @@ def _train(arguments: Sequence[str], at_once: int, seed: int) -> int:
     with process([*command, "--verbose", "line"]) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            print(f"seed {seed}: {line}", end="", file=sys.stderr, flush=True)
+            print(f"{name}: {line}", end="", file=sys.stderr, flush=True)
     return child.returncode
 
 
