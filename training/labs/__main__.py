@@ -120,10 +120,11 @@ def _report(lab: Lab, options: Parameters, label: str, *, refuse: tuple[type[Exc
     if record is not None:
         return _say(record, f"{label}: kept")
     import_tensorflow()
-    import keras
+    from training.forget import passing_models
 
     try:
-        record, _ = make(lab, options)
+        with passing_models():
+            record, _ = make(lab, options)
     except OSError:
         raise
     except Exception as error:
@@ -132,8 +133,6 @@ def _report(lab: Lab, options: Parameters, label: str, *, refuse: tuple[type[Exc
         write_failure(lab, options, _words(error))
         print(f"{label}: failed, {_words(error)}", flush=True)
         return 1
-    finally:
-        keras.backend.clear_session()
     return _say(record, f"{label}: {time.monotonic() - start:.0f} s")
 
 

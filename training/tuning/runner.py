@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from training.config import TrainConfig
 from training.datasets.dataset import Dataset
 from training.devices import passing_run
 from training.finish import Watch
+from training.forget import passing_models
 from training.interrupt import EXIT_CODES
 from training.job import Job
 from training.prepare import prepare
@@ -111,25 +111,30 @@ def train_once(
     """
     quiet: dict[str, Any] = {"checkpoint_every": 0, "checkpoint_steps": 0, "snapshots": False, "tensorboard": False}
     config = dataclasses.replace(config, **quiet, verbose="silent")
-    try:
-        model, twin, plan = prepare(config, data)
-        rule = MedianRule(curves, objective, direction, plan.epochs)
-        with passing_run() as run:
-            job = Job(config, data, model, twin, plan, run, save=lambda weights: None, watchers=(rule,))
-            started = time.perf_counter()
-            watch, ended = fit_job(job)
-        _check_end(ended, watch)
-        twin.set_weights(watch.best.weights)
-        curve = _best_so_far(watch.writer.history[objective], direction)
-        return Score(
-            value=watch.writer.history[objective][watch.best.epoch - 1],
-            curve=curve,
-            model=twin,
-            stopped=rule.stopped,
-            seconds=time.perf_counter() - started,
-        )
-    finally:
-        forget()
+    with passing_models():  # around the call: what a function still holds cannot be given back
+        return _train(config, data, objective, direction, curves)
+
+
+def _train(
+    config: TrainConfig, data: Dataset, objective: str, direction: str, curves: Sequence[Sequence[float]]
+) -> Score:
+    """As `train_once`, which forgets the model that trained."""
+    model, twin, plan = prepare(config, data)
+    rule = MedianRule(curves, objective, direction, plan.epochs)
+    with passing_run() as run:
+        job = Job(config, data, model, twin, plan, run, save=lambda weights: None, watchers=(rule,))
+        started = time.perf_counter()
+        watch, ended = fit_job(job)
+    _check_end(ended, watch)
+    twin.set_weights(watch.best.weights)
+    curve = _best_so_far(watch.writer.history[objective], direction)
+    return Score(
+        value=watch.writer.history[objective][watch.best.epoch - 1],
+        curve=curve,
+        model=twin,
+        stopped=rule.stopped,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _check_end(ended: str, watch: Watch) -> None:
@@ -142,12 +147,6 @@ def _check_end(ended: str, watch: Watch) -> None:
 def _best_so_far(values: Sequence[float], direction: str) -> tuple[float, ...]:
     best = np.maximum.accumulate(values) if direction == "max" else np.minimum.accumulate(values)
     return tuple(float(value) for value in best)
-
-
-def forget() -> None:
-    """Gives back what Keras and TensorFlow keep of a model, so that memory does not grow with the trials."""
-    keras.backend.clear_session(free_memory=False)
-    gc.collect()
 
 
 def run_trial(

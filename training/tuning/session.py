@@ -104,7 +104,7 @@ def _restored(run: Run, config: TuneConfig) -> Search:
     data = load_data(config.training)
     resuming.check_data(run, data)
     if state is not None:
-        resuming.check_signature(run, state["signature"], starting.signature(config, data, oracle))
+        resuming.check_signature(run, state["signature"], starting.signature(config, data, oracle, space))
         oracle.set_state(state["oracle"])
         resuming.check_bound(run, config, len(oracle.trials))
     record = run.read_record() if run.record.exists() else {}

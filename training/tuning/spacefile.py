@@ -5,13 +5,15 @@ learning_rate: {low: 0.0001, high: 0.01, sampling: log}    # a range; step makes
 filters: [[16, 32], [16, 32, 64]]                          # a choice of lists
 momentum: {values: [0.0, 0.9], when: {optimizer: [sgd]}}   # only where the optimizer is sgd
 l2: 0.0001                                                 # fixed
+network:                                                   # settings that go together, by a name of your own
+  sets: {narrow: {filters: [16, 32, 64], dense_units: 500}, wide: {filters: [32, 64, 128], dense_units: 240}}
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +27,7 @@ from training.tuning.points import TUNABLE
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-KEYS = ("values", "low", "high", "step", "sampling", "default", "when")
+KEYS = ("values", "sets", "low", "high", "step", "sampling", "default", "when")
 SAMPLINGS = ("linear", "log", "reverse_log")
 SCALARS = (bool, int, float, str)
 
@@ -35,8 +37,9 @@ class Range:
     """Where one setting may lie.
 
     Attributes:
-        name: Of the setting or keyword.
+        name: Of the setting or keyword; of a choice of sets, the user's own.
         values: Of a choice; `()` where it is a range of numbers.
+        sets: Of a choice of sets: what each of `values` stands for.
         low, high, step, sampling: Of a range.
         default: What a grid begins with.
         when: Values of settings above it that make it active.
@@ -44,6 +47,7 @@ class Range:
 
     name: str
     values: tuple[Any, ...] = ()
+    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     low: float = 0.0
     high: float = 0.0
     step: float | None = None
@@ -64,6 +68,8 @@ class Range:
         """Its line of a file."""
         numbers = {"low": self.low, "high": self.high, "step": self.step, "sampling": self.sampling}
         entry: dict[str, Any] = {"values": list(self.values)} if self.values else numbers
+        if self.sets:
+            entry = {"sets": {name: dict(settings) for name, settings in self.sets.items()}}
         entry |= {"default": self.default, "when": {name: list(values) for name, values in self.when.items()}}
         return {key: value for key, value in entry.items() if value not in (None, {})}
 
@@ -86,15 +92,22 @@ class FileSpace:
 
     def __call__(self, hp: HyperParameters) -> dict[str, Any]:
         by_name = {one.name: one for one in self.ranges}
+        drawn: dict[str, Any] = {}
         settings: dict[str, Any] = {}
         for one in self.ranges:
             with ExitStack() as scopes:
                 for parent, values in one.when.items():
                     scopes.enter_context(hp.conditional_scope(parent, [by_name[parent].code(v) for v in values]))
                 value = one.draw(hp)
-            if all(settings.get(parent) in values for parent, values in one.when.items()):
-                settings[one.name] = value
+            if all(drawn.get(parent) in values for parent, values in one.when.items()):
+                drawn[one.name] = value
+                settings |= one.sets[value] if one.sets else {one.name: value}
         return settings
+
+    @property
+    def sets(self) -> dict[str, Any]:
+        """What the names of all sets stand for, which keras-tuner does not know."""
+        return {one.name: one.described()["sets"] for one in self.ranges if one.sets}
 
     def described(self) -> dict[str, Any]:
         """The content of a file that gives this space again."""
@@ -140,15 +153,26 @@ def read_space(path: Path | str, keywords: Sequence[str]) -> FileSpace:
             ranges[str(name)] = _range(str(name), value, ranges, (*TUNABLE, *keywords))
         except ValueError as error:
             raise ConfigError(f"space {path}, {name}: {error}") from error
+    _check_apart(path, ranges.values())
     return FileSpace(tuple(ranges.values()))
+
+
+def _check_apart(path: Path | str, ranges: Iterable[Range]) -> None:
+    """Every setting has one place in the file."""
+    places: dict[str, str] = {}
+    for one in ranges:
+        for name in next(iter(one.sets.values()), {one.name: None}):
+            if name in places:
+                raise ConfigError(
+                    f"space {path}: {name} stands in {places[name]} and in {one.name}. Give it one place."
+                )
+            places[name] = one.name
 
 
 def _range(name: str, value: Any, above: Mapping[str, Range], names: Sequence[str]) -> Range:
     """One line of the file; raises ValueError with the reason."""
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise ValueError(f"neither the factory nor a training takes it.{hint} Accepted: {', '.join(names)}.")
+    if not (isinstance(value, dict) and "sets" in value):
+        _check_name(name, names)
     if not isinstance(value, dict):
         value = {"values": value if isinstance(value, list) else [value]}
     unknown = [key for key in value if key not in KEYS]
@@ -159,9 +183,18 @@ def _range(name: str, value: Any, above: Mapping[str, Range], names: Sequence[st
     for parent, wanted in when.items():
         _check_parent(parent, wanted, above)
     common = {"default": value.get("default"), "when": when}
+    if "sets" in value:
+        return _sets(name, value, names, common)
     if "values" in value:
         return _choice(name, value, common)
     return _numbers(name, value, common)
+
+
+def _check_name(name: str, names: Sequence[str], place: str = "") -> None:
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{place}neither the factory nor a training takes it.{hint} Accepted: {', '.join(names)}.")
 
 
 def _require(condition: bool, message: str) -> None:
@@ -190,6 +223,25 @@ def _choice(name: str, value: Mapping[str, Any], common: dict[str, Any]) -> Rang
     _require(all(values.count(one) == 1 for one in values), f"values must differ. Received: {values}.")
     _require(default is None or default in values, f"default must be one of {values}. Received: {default}.")
     return Range(name, values=tuple(values), **common)
+
+
+def _sets(name: str, value: Mapping[str, Any], names: Sequence[str], common: dict[str, Any]) -> Range:
+    sets, default = value["sets"], common["default"]
+    _require(name not in names, "a choice of sets has a name of its own, not that of a setting.")
+    extra = [key for key in value if key in ("values", "low", "high", "step", "sampling")]
+    _require(not extra, f"sets and {', '.join(extra)} exclude each other.")
+    filled = isinstance(sets, dict) and all(isinstance(one, dict) and one for one in sets.values())
+    _require(filled and bool(sets), "sets must be names, each with its settings, such as {wide: {batch_size: 64}}.")
+    _require(all(isinstance(one, str) for one in sets), f"names of sets must be words. Received: {list(sets)}.")
+    first = next(iter(sets.values()))
+    for label, settings in sets.items():
+        for key in settings:
+            _check_name(key, names, f"{label}, {key}: ")
+        _require(
+            settings.keys() == first.keys(), f"all sets must give {', '.join(first)}. {label}: {', '.join(settings)}."
+        )
+    _require(default is None or default in sets, f"default must be one of {list(sets)}. Received: {default}.")
+    return Range(name, values=tuple(sets), sets=sets, **common)
 
 
 def _numbers(name: str, value: Mapping[str, Any], common: dict[str, Any]) -> Range:

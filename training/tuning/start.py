@@ -145,10 +145,12 @@ def _facts(search: Search) -> dict[str, Any]:
     }
 
 
-def signature(config: TuneConfig, data: Dataset, oracle: Dependable) -> dict[str, Any]:
+def signature(config: TuneConfig, data: Dataset, oracle: Dependable, space: Space) -> dict[str, Any]:
     """What must be the same where a search goes on: settings by name, the space and the data by SHA-256."""
     skipped = (*UNDECISIVE, *UNUSED)
     settings = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.name not in skipped}
-    space = json.dumps(oracle.hyperparameters.get_config()["space"], sort_keys=True)
+    ranges = json.dumps(oracle.hyperparameters.get_config()["space"], sort_keys=True)
+    if isinstance(space, FileSpace) and space.sets:
+        ranges += json.dumps(space.sets, sort_keys=True)
     plain = json.loads(json.dumps(settings, default=str))
-    return {"settings": plain, "space": hashlib.sha256(space.encode()).hexdigest(), "data": data.digest}
+    return {"settings": plain, "space": hashlib.sha256(ranges.encode()).hexdigest(), "data": data.digest}

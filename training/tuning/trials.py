@@ -37,7 +37,7 @@ def run_search(search: Search, place: Place | None = None) -> str:
         Exception: Whatever is no bad point of the space, such as an error of this program or a full disk.
     """
     oracle, store = search.oracle, Snapshots(search.run.path)
-    known = signature(search.config, search.data, oracle)
+    known = signature(search.config, search.data, oracle, search.space)
     oracle.keep = lambda state: store.write({"signature": known, "elapsed": search.elapsed, "oracle": state})
     oracle.clock = lambda: search.elapsed
     oracle.spent = lambda: search.left is not None and search.left <= 0
