@@ -91,11 +91,24 @@ def test_settings_of_a_training_and_keywords_of_factories_share_no_name():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_ready_grid_has_as_many_points_as_its_comment_says(path):
     text = path.read_text()
-    fitting = [name for name in SPACES if set(yaml.safe_load(text)) <= {*TUNABLE, *keywords(name)}]
+    names = set()
+    for name, value in yaml.safe_load(text).items():
+        names |= set(next(iter(value["sets"].values()))) if isinstance(value, dict) and "sets" in value else {name}
+    fitting = [name for name in SPACES if names <= {*TUNABLE, *keywords(name)}]
     assert fitting
     hp = keras_tuner.HyperParameters()
     read_space(path, keywords(fitting[0]))(hp)
-    assert int(re.search(r"\((\d+) points\)", text)[1]) == np.prod([len(one.values) for one in hp.space])
+    assert int(re.search(r"\(([\d,]+) points\)", text)[1].replace(",", "")) == np.prod(
+        [len(one.values) for one in hp.space]
+    )
+
+
+def test_the_budget_of_parameters_is_kept_and_counted_right():
+    text = (ROOT / "configs/spaces/cifar_cnn_budget.yaml").read_text()
+    counts = [int(one.replace(",", "")) for one in re.findall(r"# (\d{3},\d{3})\b(?! parameters, ±)", text)]
+    networks = yaml.safe_load(text)["network"]["sets"]
+    found = [models.build("cifar_cnn", (32, 32, 3), 10, **one).count_params() for one in networks.values()]
+    assert found == counts and all(abs(count / 528_054 - 1) < 0.1 for count in found)
 
 
 def keywords(model: str) -> list[str]:
@@ -113,6 +126,27 @@ def test_a_file_gives_lists_conditions_and_fixed_values(tmp_path):
     assert all(("momentum" in point) == (point["optimizer"] == "sgd") for point in points)
     assert {point["ema"] for point in points} == {None, 0.9} and {point["l2"] for point in points} == {0.01}
     assert {point["epochs"] for point in points} == {2, 4, 6, 8}
+
+
+SETS = """
+network:
+  sets:
+    narrow: {filters: [4], kernel_size: 3}
+    wide: {filters: [8, 16], kernel_size: 2}
+l2: {values: [0.0, 0.1], when: {network: wide}}
+"""
+
+
+def test_a_file_gives_settings_that_go_together(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text(SETS)
+    space = read_space(path, keywords("gap_cnn"))
+    points = [drawn(space, seed) for seed in range(40)]
+    assert {(*point["filters"], point["kernel_size"]) for point in points} == {(4, 3), (8, 16, 2)}
+    assert all(("l2" in point) == (point["kernel_size"] == 2) and "network" not in point for point in points)
+    assert space.sets == {"network": yaml.safe_load(SETS)["network"]["sets"]}
+    path.write_text(yaml.safe_dump(space.described(), sort_keys=False))
+    assert read_space(path, keywords("gap_cnn")) == space
 
 
 def test_a_file_that_was_written_out_gives_the_same_space(tmp_path):
@@ -133,13 +167,28 @@ def test_a_file_that_was_written_out_gives_the_same_space(tmp_path):
         ("batch_size: {low: 8, high: 4}", "low must be below high. Received: low=8, high=4."),
         ("learning_rate: {low: 0, high: 1, sampling: log}", "sampling log needs a low above 0. Received: low=0."),
         ("l2: {low: a, high: 1}", "low and high must be numbers."),
-        ("l2: {lo: 0, high: 1}", "expected some of values, low, high, step, sampling, default, when. Received: lo."),
+        (
+            "l2: {lo: 0, high: 1}",
+            "expected some of values, sets, low, high, step, sampling, default, when.",
+        ),
         ("l2: {low: 0, high: 1, default: 2}", "default must lie in the range. Received: 2."),
         ("momentum: {values: [0.9], when: {optimizer: sgd}}", "when names optimizer, which does not stand above it."),
         (
             "optimizer: [adam]\nmomentum: {values: [0.9], when: {optimizer: [sgd]}}",
             "when can never hold: optimizer is one of ['adam']. Received: ['sgd'].",
         ),
+        ("a: {sets: {b: 3}}", "a: sets must be names, each with its settings"),
+        ("a: {sets: {}}", "a: sets must be names, each with its settings"),
+        ("a: {sets: {b: {l2: 0}}, low: 1}", "a: sets and low exclude each other."),
+        (
+            "a: {sets: {b: {ephocs: 1}}}",
+            "a: b, ephocs: neither the factory nor a training takes it. Did you",
+        ),
+        ("a: {sets: {b: {l2: 0}, c: {epochs: 1}}}", "a: all sets must give l2. c: epochs."),
+        ("a: {sets: {b: {l2: 0}}, default: c}", "a: default must be one of ['b']. Received: c."),
+        ("a: {sets: {1: {l2: 0}}}", "a: names of sets must be words. Received: [1]."),
+        ("l2: {sets: {b: {l2: 0}}}", "l2: a choice of sets has a name of its own, not that of a setting."),
+        ("l2: [0]\na: {sets: {b: {l2: 0}}}", "l2 stands in l2 and in a. Give it one place."),
         ("[1, 2]", "must hold one range a line"),
         ("a: [", "cannot be read"),
     ],
