@@ -160,7 +160,7 @@ def draw(courses: Mapping[str, Sequence[Course]]) -> bytes:
     """Accuracy on training and validation images and the length of the weights, by epoch; a thin line per seed."""
     with matplotlib.rc_context(report_style()):
         figure = Figure(figsize=(FULL_WIDTH, 3.7), layout="constrained")
-        training, validation, length = figure.subplots(1, 3)
+        training, validation, length = figure.subplots(1, 3, sharex=True)
         for name, found in courses.items():
             for number, course in enumerate(found):
                 label = SHORT[name] if not number else None
