@@ -7,6 +7,7 @@ import os
 import socket
 import webbrowser
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -128,10 +129,9 @@ def _serve(config: DemoConfig, listener: socket.socket) -> None:
             print(line, flush=True)
         if config.open:
             webbrowser.open(address)
-        try:
+        with suppress(KeyboardInterrupt):  # uvicorn has answered what it had begun; mostly it raises the signal again
             make_server(app).run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn has answered what it had begun, and raises it again
-            print("\nThe demo has ended; nothing was stored.", flush=True)
+        print("\nThe demo has ended; nothing was stored.", flush=True)
 
 
 def _app(config: DemoConfig, trained: Trained, decoder: Decoder) -> Starlette:
