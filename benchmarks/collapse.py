@@ -33,6 +33,7 @@ from evaluation.command import parse_config, run_main
 from evaluation.files import write_atomically
 from evaluation.plots.rendering import render
 from evaluation.plots.style import BLUE, FULL_WIDTH, GREEN, VERMILLION, grid, report_style
+from models.catalog import CATALOG
 from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml
 from training.run import Run
@@ -71,6 +72,8 @@ class CollapseConfig:
         for name in ("seeds", "at_once"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1. Received: {name}={getattr(self, name)}.")
+        if self.output is not None and not Path(self.output).parent.is_dir():
+            raise ConfigError(f"output: there is no folder {Path(self.output).parent}. Create it first.")
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ def measure(config: CollapseConfig) -> tuple[str, bytes]:
 
 
 def recipes_of(config: CollapseConfig, seed: int) -> dict[str, TrainConfig]:
-    """The settings of each run of a seed; those of the notes keep the weights of every epoch."""
+    """The settings of each run of a seed; those of the notes keep the weights of every epoch.
+
+    Raises:
+        ConfigError: A recipe cannot be read, or trains no classifier.
+    """
     common = {"data_dir": config.data_dir, "seed": seed, "split_seed": seed, "runs_dir": config.runs_dir}
     length = {} if config.epochs is None else {"epochs": config.epochs}
     notes = common | length | {"patience": 0, "snapshots": True}
@@ -129,6 +136,11 @@ def recipes_of(config: CollapseConfig, seed: int) -> dict[str, TrainConfig]:
     }
     if config.recipe != "none":
         recipes[OURS] = from_yaml(config.recipe, **common)
+    for recipe in recipes.values():
+        if CATALOG[recipe.model].task == "regression":
+            raise ConfigError(
+                f"a recipe must train a classifier, whose accuracy is shown. Received: model={recipe.model}."
+            )
     return recipes
 
 

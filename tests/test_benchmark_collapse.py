@@ -85,6 +85,12 @@ def test_the_length_is_that_of_all_weights_and_not_of_counters(tmp_path):
     assert length_of(tmp_path / "a.weights.h5") == pytest.approx(np.sqrt(6 * 4 + 2))
 
 
-def test_a_count_below_one_is_refused():
+def test_mistakes_are_refused_before_anything_trains(notes, tmp_path):
     with pytest.raises(ConfigError, match="at_once must be at least 1. Received: at_once=0"):
         CollapseConfig(at_once=0)
+    with pytest.raises(ConfigError, match="output: there is no folder .*nowhere. Create it first"):
+        CollapseConfig(output=str(tmp_path / "nowhere" / "table.md"))
+    number = tmp_path / "number.yaml"
+    number.write_text("model: linear_regression\ndataset: diabetes\n")
+    with pytest.raises(ConfigError, match="must train a classifier, .* Received: model=linear_regression"):
+        recipes_of(CollapseConfig(notes=notes, recipe=str(number)), 1)
