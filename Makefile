@@ -56,13 +56,14 @@ STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS 
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy collapse transfer cases explain tuning predict export coverage cifar_speed
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy collapse cifar_search transfer cases explain tuning predict export coverage cifar_speed
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
 bench_growth = benchmarks.training --part growth $(call flags,DATA_DIR REPEATS)
 bench_time_to_accuracy = benchmarks.training --part time_to_accuracy $(call flags,DATA_DIR SEEDS STATE)
 bench_collapse = benchmarks.collapse $(call flags,DATA_DIR EPOCHS SEEDS AT_ONCE RUNS_DIR)
+bench_cifar_search = benchmarks.cifar_search $(call flags,DATA_DIR ALGORITHM EPOCHS WORKERS FINAL_SEEDS RUNS_DIR)
 bench_transfer = benchmarks.transfer $(call flags,HYMENOPTERA DATA_DIR SEEDS REPEATS STATE)
 bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS RUNS_DIR)
 bench_explain = benchmarks.explain $(call flags,DATA_DIR REPEATS STATE)

@@ -6,6 +6,7 @@ optimisation, and a trial that ended a moment ago. They take seed 0 for none, an
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from keras_tuner.oracles import (
     HyperbandOracle,
     RandomSearchOracle,
 )
+from sklearn.exceptions import ConvergenceWarning
 
 from training.tuning.points import derived_seed
 
@@ -169,7 +171,9 @@ class Bayesian(Dependable, BayesianOptimizationOracle):
     """A Gaussian process over the trials; a point that was tried before gives way to a random one."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        found = super().populate_space(trial_id)
+        with warnings.catch_warnings():  # a hyperparameter that does not matter leaves its length scale at a bound
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = super().populate_space(trial_id)
         if found.get("values") and self._duplicate(found["values"]):
             return self._random_populate_space()
         return found

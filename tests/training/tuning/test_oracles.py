@@ -1,10 +1,13 @@
 """The four oracles propose after a reload what they would have proposed, whatever moment the process died at."""
 
 import json
+import warnings
 
 import keras_tuner
 import pytest
 from keras_tuner.engine.trial import TrialStatus
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
 
 from training.tuning.oracles import FAILURES, HOPELESS, KINDS, SCORE, SPENT, new_oracle
 from training.tuning.start import count_points
@@ -86,6 +89,21 @@ def test_an_exhausted_space_ends_the_search_without_a_point_twice(algorithm):
 def test_a_space_with_one_point_is_searched_once(algorithm):
     oracle = oracle_for(algorithm, lambda hp: hp.Choice("optimizer", ["adam"]))
     assert [point["optimizer"] for point in search(oracle)] == ["adam"]
+
+
+def test_a_gaussian_process_at_its_bounds_says_nothing_between_the_trials(monkeypatch):
+    fits = []
+
+    def fit(process, x, y, stock=GaussianProcessRegressor.fit):
+        fits.append(len(x))
+        warnings.warn("close to the specified lower bound", ConvergenceWarning, stacklevel=2)
+        return stock(process, x, y)
+
+    monkeypatch.setattr(GaussianProcessRegressor, "fit", fit)
+    oracle = oracle_for("bayesian", max_trials=5)
+    oracle.num_initial_points = 4
+    search(oracle)  # a warning would be an error here
+    assert fits
 
 
 def test_seed_0_is_a_seed():
