@@ -219,7 +219,7 @@ def _finals(conclusion: Mapping[str, Any], rows: Sequence[Row], names: Sequence[
 
 def _gain(comparison: Mapping[str, Any]) -> str:
     low, high = comparison["low"], comparison["high"]
-    interval = "" if low is None else f" (95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    interval = "" if low is None else f" (95 % interval {100 * low:.1f} to {100 * high:.1f})".replace("-", "−")
     return ("–" if comparison["gain"] is None else f"{100 * comparison['gain']:.1f} points") + interval
 
 

@@ -111,7 +111,7 @@ def test_gains_are_points_with_their_interval(tmp_path):
     }
     (tmp_path / "conclusion.json").write_text(json.dumps(finals))
     text = tables(Run(tmp_path), CifarSearchConfig())
-    assert "5.0 points (95 % interval -1.0 to 11.0)" in text and "60.0 ± 2.0" in text
+    assert "5.0 points (95 % interval −1.0 to 11.0)" in text and "60.0 ± 2.0" in text
     assert "3 trials (1 ended early, 1 failed)" in text
     lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line.startswith("| ")}
     assert "| 528,054" in lines["notes"] and "| 61.0" in lines["notes"] and "| 2 " in lines["wide"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.datasets.dataset import Split
+from training.forget import passing_models
 from transfer.backbones import build_backbone
 from transfer.bottleneck.taps import taps
 from transfer.features import FeatureSettings, features
@@ -14,6 +15,7 @@ from transfer.pretrained.catalog import entry
 from transfer.studies.photographs import load_photographs
 
 
+@passing_models()
 def compute(backbone: str, folder: Path, rows: np.ndarray, most_held: int, cache: Path) -> dict[str, Split]:
     """Pooled features at the last cut, of the training images in `rows` and of all that are scored.
 

@@ -1,4 +1,7 @@
-"""The networks of all studies: from random weights, with first layers of another network, or a head on features."""
+"""The networks of all studies: from random weights, with first layers of another network, or a head on features.
+
+A process trains many of them, one after another, and keeps nothing of those before.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from evaluation.files import sha256
 from models import blocks
 from training.datasets.dataset import Split
 from training.files import write_atomic
+from training.forget import passing_models
 from transfer.studies.fitting import Recipe, accuracy, fit, outputs, parameters, rest_after, take_over
 from transfer.studies.ledger import Row
 
@@ -55,6 +59,7 @@ class Clock:
         }
 
 
+@passing_models()
 def train_fresh(task: Task, path: Path | None = None) -> Row:
     """Trains a network from random weights, and keeps what it learned in an `.npz` file if there is a path."""
     clock = Clock()
@@ -68,6 +73,7 @@ def train_fresh(task: Task, path: Path | None = None) -> Row:
     return row | {"sha256": sha256(path)}
 
 
+@passing_models()
 def train_from(task: Task, path: Path, *, layer_name: str, frozen: bool) -> Row:
     """Trains a network whose first layers come from another one, frozen or fine-tuned.
 
@@ -90,10 +96,11 @@ def train_from(task: Task, path: Path, *, layer_name: str, frozen: bool) -> Row:
     return _row(accuracy(model, task.test), clock, parameters(rest))
 
 
+@passing_models()
 def train_head(task: Task) -> Row:
     """Trains the notes' case 1 on stored features `(n, width)`: one linear layer with random weights."""
     clock = Clock()
-    _begin(task)
+    keras.utils.set_random_seed(task.seed)
     inputs = keras.Input(task.train.x.shape[1:], name="features")
     model = blocks.functional(inputs, blocks.head_layers(_classes(task)), name="head")
     fit(model, task.train, task.recipe, seed=task.seed)
@@ -108,14 +115,8 @@ def read_weights(path: Path) -> list[np.ndarray]:
 
 def _network(task: Task) -> keras.Model:
     """The task's network with random weights."""
-    _begin(task)
-    return models.build(task.network, task.train.x.shape[1:], _classes(task), **task.hyperparameters)
-
-
-def _begin(task: Task) -> None:
-    """Leaves nothing of earlier networks, and seeds this one."""
-    keras.backend.clear_session()
     keras.utils.set_random_seed(task.seed)
+    return models.build(task.network, task.train.x.shape[1:], _classes(task), **task.hyperparameters)
 
 
 def _classes(task: Task) -> int:

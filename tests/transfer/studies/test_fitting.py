@@ -11,6 +11,7 @@ import pytest
 import models
 from tests.transfer.studies.conftest import split_of
 from training.datasets.dataset import Split
+from training.forget import registered
 from transfer.pretrained.catalog import TransferError
 from transfer.studies.fitting import (
     Recipe,
@@ -114,6 +115,14 @@ def test_a_seed_gives_the_same_network_again(task, base, tmp_path):
     train_fresh(task, tmp_path / "again.npz")
     for one, other in zip(read_weights(base), read_weights(tmp_path / "again.npz"), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_a_process_keeps_nothing_of_the_networks_before(task, base):
+    before = set(registered())
+    train_fresh(task)
+    for frozen in (True, False):
+        train_from(task, base, layer_name="hidden", frozen=frozen)
+    assert set(registered()) == before
 
 
 def test_a_head_learns_from_features(task):
