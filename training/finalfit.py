@@ -77,5 +77,6 @@ def _joined(first: ImageSource, second: ImageSource) -> ImageSource:
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return cast(ImageSource, np.concatenate([first, second]))
     if isinstance(first, ImageFiles) and isinstance(second, ImageFiles) and first.settings == second.settings:
-        return ImageFiles([*first.paths, *second.paths], first.settings)
+        hashes = None if first.hashes is None or second.hashes is None else [*first.hashes, *second.hashes]
+        return ImageFiles([*first.paths, *second.paths], first.settings, hashes)
     return Joined(first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from training.results import REPORTED
@@ -10,15 +11,20 @@ from training.run import Run, RunError
 DONE = ("finished", "stopped early")
 
 
-def newest_unfinished(runs_dir: Path, task: str = "train") -> Run:
+def newest_unfinished(runs_dir: Path, task: str = "train", *, aside: Callable[[Path], bool] | None = None) -> Run:
     """The run under `runs_dir/<task>` that was changed last and is neither complete nor at work.
+
+    Args:
+        runs_dir: Folder of runs.
+        task: Their kind.
+        aside: Which folders are no runs, or go on by other means.
 
     Raises:
         RunError: There is none.
     """
     found = [Run(path) for path in (runs_dir / task).glob("*") if (path / "config.yaml").is_file()]
     for run in sorted(found, key=_last_change, reverse=True):
-        if _is_unfinished(run) and _is_free(run):
+        if not (aside and aside(run.path)) and _is_unfinished(run) and is_free(run):
             return run
     raise RunError(
         f"there is no unfinished run in {runs_dir / task} to resume. Start one without --resume, or name one: "
@@ -39,7 +45,8 @@ def _is_unfinished(run: Run) -> bool:
     return ended != "diverged" and not (ended in DONE and is_reported(run))
 
 
-def _is_free(run: Run) -> bool:
+def is_free(run: Run) -> bool:
+    """Whether no process is at work in the run's folder."""
     try:
         with run.lock():
             return True

@@ -97,6 +97,15 @@ class Case:
         """`1`, `2`, `3`, `4a` or `4b`."""
         return f"{self.number}{self.option}"
 
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether pre-trained layers go on learning."""
+        return self.frozen == "nothing" and self.initialisation == "pretrained"
+
+    def trains(self, part: Part) -> bool:
+        """Whether some phase trains this part."""
+        return any(phase.trainable == part for phase in self.phases)
+
 
 # The head learns from features that are computed once: an epoch costs next to nothing, early stopping ends it.
 HEAD_ALONE = (Phase("head", 100, 1e-3, "head"),)

@@ -128,6 +128,7 @@ class TransferConfig:
 
 
 AUGMENTATION = ("shift", "flip", "rotation", "zoom")
+FINE_TUNING: dict[str, Any] = {"layer_decay": 1.0, "gradual_unfreezing": 0}  # how it is done, and each one's off
 SHARED = tuple(
     {field.name for field in dataclasses.fields(TrainConfig)}
     & {field.name for field in dataclasses.fields(TransferConfig)} - {"image_size", *AUGMENTATION}
@@ -187,13 +188,28 @@ def _check_numbers(config: TransferConfig) -> None:
 
 def _check_fine_tuning(config: TransferConfig) -> None:
     """Refuses ways of fine-tuning where the named case does none."""
-    tuned = [case for case in config.cases if case.frozen == "nothing" and case.initialisation == "pretrained"]
-    for name, off in (("layer_decay", 1.0), ("gradual_unfreezing", 0)):
+    tuned = [case for case in config.cases if case.fine_tunes]
+    for name, off in FINE_TUNING.items():
         if getattr(config, name) != off and config.case != "auto" and not tuned:
             raise ConfigError(
                 f"{name} belongs to cases that fine-tune (3, 4b). Received: case={config.case}, "
                 f"{name}={getattr(config, name)}."
             )
+
+
+def for_case(config: TransferConfig, case: Case) -> TransferConfig:
+    """The settings of one of several cases, or of the chosen one: ways of fine-tuning are off where it does none."""
+    return dataclasses.replace(config, case=case.name, **({} if case.fine_tunes else FINE_TUNING))
+
+
+def without_effect(config: TransferConfig, case: Case) -> list[str]:
+    """The settings that were given and mean nothing to a case, for a note to the user."""
+    found = [] if case.fine_tunes else [name for name, off in FINE_TUNING.items() if getattr(config, name) != off]
+    if not case.trains("all") and not config.augmented_passes:
+        found += [name for name in AUGMENTATION if getattr(config, name) not in (None, "none", 0)]
+    if not case.trains("head"):
+        found += [name for name in ("head_epochs", "head_learning_rate", "augmented_passes") if getattr(config, name)]
+    return found
 
 
 def to_yaml(config: TransferConfig) -> str:

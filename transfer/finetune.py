@@ -16,7 +16,14 @@ from training.run import Run, new_run
 from training.state import State
 from training.train import beginning, data_facts
 from transfer.choice import Choice, choose, record, recorded
-from transfer.config import TransferConfig, to_yaml, training_config, with_absolute_paths
+from transfer.config import (
+    AUGMENTATION,
+    TransferConfig,
+    to_yaml,
+    training_config,
+    with_absolute_paths,
+    without_effect,
+)
 from transfer.fitting.casework import COMMAND, Work, train_case
 from transfer.fitting.outcome import TransferResult, finish_case
 from transfer.pretrained.catalog import entry
@@ -42,6 +49,7 @@ def transfer(config: TransferConfig) -> TransferResult:
     """
     if len(config.cases) > 1:
         raise ConfigError(f"case {config.case} names several; transfer.comparison.allcases.transfer_cases trains them.")
+    config = with_absolute_paths(config)
     source = load_source(config)
     with begin(config, source) as run:
         return complete(run, config, source)
@@ -52,15 +60,14 @@ def begin(config: TransferConfig, source: Source, **facts: Any) -> Iterator[Run]
     """A new run directory, locked, that can be resumed from now on.
 
     Args:
-        config: Settings of the run.
+        config: Settings of the run, with absolute paths: what is recorded is what a resumed run is compared with.
         source: Data and network.
         **facts: Further entries of `run.json`.
     """
     run = new_run(config.runs_dir, TASK, config.backbone, config.dataset)
     with run.lock():
-        own = with_absolute_paths(config)
-        write_atomically(run.config, to_yaml(own))
-        write_atomically(run.path / "training.yaml", training_yaml(training_config(own)))
+        write_atomically(run.config, to_yaml(config))
+        write_atomically(run.path / "training.yaml", training_yaml(training_config(config)))
         record_beginning(run, config, source, **facts)
         _describe(config, source, run)
         yield run
@@ -134,3 +141,7 @@ def _tell(config: TransferConfig, choice: Choice) -> None:
     if choice.proposal is not None:
         print(f"\n{choice.proposal['why']}\n")
     print(choice.text, flush=True)
+    idle = without_effect(config, choice.case)
+    if idle:
+        views = "; --augmented-passes N trains the head on random views" if set(idle) & set(AUGMENTATION) else ""
+        print(f"note: without effect in case {choice.case.name}: {', '.join(idle)}{views}.", flush=True)

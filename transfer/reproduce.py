@@ -10,7 +10,8 @@ from training.reproduce import USER_ERRORS, Difference, ReproduceConfig, compare
 from training.results import REPORTED, relative
 from training.run import Run, RunError, open_run, package_versions
 from training.startup import import_tensorflow
-from transfer.config import from_yaml
+from transfer.cases import CASES
+from transfer.config import for_case, from_yaml
 
 DESCRIPTION = "Trains a transfer run's recorded settings again, as a new run, and says how far apart the two are."
 PROG = "python -m transfer.reproduce"
@@ -36,7 +37,7 @@ def reproduce(config: ReproduceConfig) -> tuple[Run, list[Difference]]:
     if missing:
         raise RunError(f"{run.path} has no predictions on {missing[0]} (make evaluate RUN={run.path} makes them).")
     precision = record["resolved"].get("fine_tuning_precision", "float32")
-    pinned = {"case": record["transfer"]["case"], "precision": precision}
+    case = CASES[record["transfer"]["case"]]
     changes = {name: value for name in ("data_dir", "verbose") if (value := getattr(config, name)) is not None}
     folder = run.path.resolve().parent
     if folder.name == "transfer":
@@ -44,7 +45,8 @@ def reproduce(config: ReproduceConfig) -> tuple[Run, list[Difference]]:
     import_tensorflow()
     from transfer.finetune import transfer
 
-    again = transfer(dataclasses.replace(from_yaml(run.config), **changes, **pinned)).run
+    settings = for_case(from_yaml(run.config, **changes), case)
+    again = transfer(dataclasses.replace(settings, precision=precision)).run
     if again.read_record()["data"]["digest"] != record["data"]["digest"]:
         raise RunError(f"the data is not what {run.path.name} was trained on; {again.path} is another experiment.")
     return again, compare(run, again)

@@ -20,7 +20,7 @@ from training.run import Run, RunError, open_run
 from training.startup import import_tensorflow
 from training.state import State, read_state
 from training.unfinished import DONE, is_reported, newest_unfinished
-from transfer.comparison.group import is_group, newest_unfinished_group, read_group
+from transfer.comparison.group import is_group, is_orphan, newest_unfinished_group, read_group
 from transfer.config import TransferConfig, from_yaml
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _find(request: ResumeConfig) -> Path:
     root = Path(request.runs_dir).expanduser()
     group = newest_unfinished_group(root)
     try:
-        run = newest_unfinished(root, "transfer")
+        run = newest_unfinished(root, "transfer", aside=lambda path: is_group(path) or is_orphan(path))
     except RunError:
         if group is None:
             raise

@@ -92,7 +92,7 @@ class Source:
 
     @property
     def feature_seconds(self) -> float:
-        """What computing (or finding) the features took."""
+        """What computing (or finding) the features took; those that are not asked for yet are computed now."""
         return sum(one.seconds for one in [*self.features.values(), *self.augmented])
 
     def at(self, cut: str, found: Features) -> np.ndarray:
@@ -167,7 +167,6 @@ def load_source(config: TransferConfig) -> Source:
     if config.images_per_class is not None:
         data = some_per_class(data, config.images_per_class, seed=config.split_seed)
     keras.utils.set_random_seed(config.seed + 1)  # where all weights are random: others than those of a case
-    keras.utils.set_random_seed(config.seed)  # without weights of its own a network starts from the same random ones
     with errors_in_words():
         return Source(config, data, backbone_for(config, data, weights=config.weights_source))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -17,12 +18,14 @@ from tests.conftest import ROOT, user_environment
 from tests.training.commands import Commands
 from tests.transfer.runs import blobs, config_for, quick_report, rows, use_short_mobilenet
 from training.resume import AlreadyFinished
-from training.run import Run
+from training.run import Run, RunError
 from training.runs import RunsConfig, list_runs
 from transfer import __main__ as command
 from transfer.choice import proposed
 from transfer.comparison import allcases
-from transfer.comparison.allcases import transfer_cases
+from transfer.comparison.allcases import go_on_with_cases, transfer_cases
+from transfer.comparison.group import update_group
+from transfer.config import from_yaml
 from transfer.resume import ResumeConfig, resume
 
 SMALL = ("--backbone", "mobilenet_0.25_128", "--weights", "none", "--dataset", "npz", "--data-dir", "blobs.npz")
@@ -121,6 +124,34 @@ def test_the_groups_folder_holds_figure_tables_and_links_and_is_no_run(both):
     assert links and all((folder / link).resolve().is_relative_to(both.runs.resolve()) for link in links)
     found, skipped = list_runs(RunsConfig(runs_dir=str(both.runs)))
     assert len(found) == 2 and not skipped
+
+
+def test_auto_leaves_complete_groups_those_at_work_and_what_a_group_replaced_alone(both, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(both.runs / "transfer", runs / "transfer")
+    group = runs / "transfer" / both.result.folder.name
+
+    def refused() -> None:
+        with pytest.raises(RunError, match="there is no unfinished run"):
+            resume(ResumeConfig("auto", runs_dir=str(runs)))
+
+    refused()
+    orphan = runs / "transfer/orphan-001"
+    orphan.mkdir()
+    shutil.copy(group / "config.yaml", orphan)
+    (orphan / "run.json").write_text(json.dumps({"group": group.name, "ended": "running"}))
+    refused()
+    update_group(group, ended="running")
+    with Run(group).lock():
+        refused()
+
+
+def test_cases_on_other_data_do_not_compare(both, tmp_path):
+    folder = tmp_path / "group"
+    shutil.copytree(both.result.folder, folder)
+    update_group(folder, data_digest="0" * 64)
+    with pytest.raises(RunError, match=r"^the data of group changed: SHA-256 .* cases on different data do not"):
+        go_on_with_cases(folder, from_yaml(folder / "config.yaml"))
 
 
 @pytest.mark.slow

@@ -10,7 +10,15 @@ from tests.conftest import ROOT
 from training.checks import ConfigError
 from training.config import TrainConfig
 from transfer.cases import CASES
-from transfer.config import TransferConfig, from_yaml, to_yaml, training_config, with_absolute_paths
+from transfer.config import (
+    TransferConfig,
+    for_case,
+    from_yaml,
+    to_yaml,
+    training_config,
+    with_absolute_paths,
+    without_effect,
+)
 from transfer.fitting.phases import augmentation_of, block_rates, steps_of
 
 
@@ -111,3 +119,15 @@ def test_help_names_cases_and_backbones_and_loads_no_tensorflow():
     assert done.returncode == 0, done.stderr
     assert "--layer-decay" in done.stdout and "convnext_tiny" in done.stdout and "4b" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_chosen_case_leaves_out_what_it_has_no_use_for_and_that_is_said(config):
+    settings = {"layer_decay": 0.4, "gradual_unfreezing": 1, "shift": 0.2, "flip": "none", "head_epochs": 3}
+    auto = dataclasses.replace(config, case="auto", **settings)
+    assert without_effect(auto, CASES["1"]) == ["layer_decay", "gradual_unfreezing", "shift"]
+    assert without_effect(auto, CASES["3"]) == []
+    assert without_effect(auto, CASES["4a"]) == ["layer_decay", "gradual_unfreezing", "head_epochs"]
+    assert without_effect(dataclasses.replace(config, shift=0.2, augmented_passes=1), CASES["2"]) == []
+    head, tuned = for_case(auto, CASES["1"]), for_case(auto, CASES["4b"])  # as `make reproduce` pins the case
+    assert (head.case, head.layer_decay, head.gradual_unfreezing) == ("1", 1.0, 0)
+    assert (tuned.case, tuned.layer_decay, tuned.gradual_unfreezing) == ("4b", 0.4, 1)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from training.augmentation import Augmentation
 from training.checks import ConfigError
 from training.datasets.dataset import DataError, Dataset, Split
+from training.datasets.files import ImageFiles
+from training.datasets.folder import load_folder
 from transfer.bottleneck.extraction import Extractor
 from transfer.bottleneck.taps import taps
 from transfer.features import Features, FeatureSettings, augmented_features, by_cut, content_of, features, features_of
@@ -174,3 +178,22 @@ def test_splits_of_a_data_set_by_name_and_its_decoding_is_part_of_its_content(mo
     for changed in ({"resize": "pad"}, {"resize": "crop", "storage": "files"}):
         same = content_of(dataclasses.replace(data, settings=changed)) == content_of(data)
         assert same == (changed["resize"] == "crop")
+
+
+def test_a_file_that_was_replaced_after_it_was_counted_gives_no_features(model, tmp_path, settings):
+    """Whichever image it is: the key samples a few, and speaks of the file as it was."""
+    random = np.random.default_rng(0)
+    for number in range(40):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(path)
+    data = load_folder(tmp_path / "photos", image_size=(6, 6), memory_limit_mb=0, progress=False)
+    assert isinstance(data.train.x, ImageFiles)
+    replaced = Path(data.train.x.paths[7])
+    was = replaced.read_bytes()
+    Image.fromarray(np.zeros((6, 6, 3), np.uint8)).save(replaced)
+    given = {"content": content_of(data), "settings": settings}
+    with pytest.raises(DataError, match=rf"{replaced.name} was changed while it was in use"):
+        features(model, data.train, **given)
+    replaced.write_bytes(was)
+    assert not features(model, data.train, **given).from_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from training.runs import RunsConfig, list_runs
 from transfer.cases import CASES
 from transfer.finetune import transfer
 from transfer.fitting.networks import case_network, compile_step
+from transfer.fitting.outcome import _divergence
 from transfer.fitting.phases import steps_of
 from transfer.resume import ResumeConfig, refuse_other_settings, resume
 from transfer.source import load_source, some_per_class
@@ -138,6 +140,7 @@ def scored(network, split) -> float:
 
 def test_a_run_that_dies_while_fine_tuning_ends_with_the_same_weights(tuned, folder, monkeypatch):
     quick_report(monkeypatch)
+    monkeypatch.chdir(folder)
     original = BestModel.on_epoch_end
 
     def die(self, epoch, logs=None):
@@ -148,7 +151,7 @@ def test_a_run_that_dies_while_fine_tuning_ends_with_the_same_weights(tuned, fol
     with monkeypatch.context() as patch:
         patch.setattr(BestModel, "on_epoch_end", die)
         with pytest.raises(RuntimeError, match="power cut") as died:
-            transfer(tuning(folder))
+            transfer(tuning(folder, weights="lively.keras", data_dir="blobs.npz", runs_dir="runs"))
     assert "make transfer RESUME=" in died.value.__notes__[0]
     again = resume(ResumeConfig("auto", runs_dir=str(folder / "runs")))
     assert again.run.path != tuned.run.path and again.run.read_record()["resumed"][0]["from_epoch"] == 3
@@ -158,6 +161,14 @@ def test_a_run_that_dies_while_fine_tuning_ends_with_the_same_weights(tuned, fol
     for name in ("test", "validation"):
         files = [one.run.predictions / f"{name}.csv" for one in (again, tuned)]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_loss_that_is_lost_names_the_rate_of_its_phase(tuned):
+    watch = SimpleNamespace(best=SimpleNamespace(epoch=0), guard=SimpleNamespace(where="epoch 1"))
+    work = SimpleNamespace(steps=("head", "fine-tune"), run=tuned.run)
+    head, both = [{"learning_rate": 10.0}], [{"learning_rate": 10.0}, {"learning_rate": 0.5}]
+    assert r"lower --head-learning-rate (it was 10)" in _divergence(work, SimpleNamespace(watch=watch, phases=head))
+    assert r"lower --learning-rate (it was 0.5)" in _divergence(work, SimpleNamespace(watch=watch, phases=both))
 
 
 def test_a_complete_run_and_changed_settings_are_refused(tuned):

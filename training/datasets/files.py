@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from training.datasets.dataset import DataError
 from training.datasets.decode import BadImage, DecodeSettings, decode_bytes, read_bytes
+from training.datasets.text import printable
 
 LARGEST_CHUNK = 16  # files that one thread takes at a time: small ones cost more in the queue than in decoding
 
@@ -21,18 +24,27 @@ class ImageFiles:
     Args:
         paths: One file per image.
         settings: Size, resizing and colour of every image.
+        hashes: SHA-256 (32 bytes) of each file when it was first read: one that was changed since is refused, because
+            digests, caches and splits speak of the old one. None: not compared.
 
     Example:
         >>> images = ImageFiles(paths, DecodeSettings((224, 224)))
         >>> images[np.array([3, 0])].shape
         (2, 224, 224, 3)
+
+    Raises:
+        BadImage: On access, where a file cannot be read.
+        DataError: On access, where it was changed.
     """
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, paths: Sequence[Path | str], settings: DecodeSettings) -> None:
+    def __init__(
+        self, paths: Sequence[Path | str], settings: DecodeSettings, hashes: Sequence[bytes] | None = None
+    ) -> None:
         self.paths = np.array([str(path) for path in paths], dtype=object)
         self.settings = settings
+        self.hashes = None if hashes is None else np.array(hashes, dtype=object)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,9 +56,9 @@ class ImageFiles:
 
     def __getitem__(self, index: np.ndarray | slice | int) -> np.ndarray:
         """uint8 images of `index`, in that order; a single integer gives one image."""
-        chosen = self.paths[index]
-        if isinstance(chosen, str):
-            return self._one(chosen)
+        chosen = np.arange(len(self.paths))[index]
+        if chosen.ndim == 0:
+            return self._one(int(chosen))
         images = np.empty((len(chosen), *self.settings.shape), dtype=np.uint8)
         size = max(1, min(LARGEST_CHUNK, -(-len(chosen) // workers())))
 
@@ -59,13 +71,20 @@ class ImageFiles:
 
     def subset(self, index: np.ndarray) -> ImageFiles:
         """The files of `index`, still undecoded."""
-        return ImageFiles(self.paths[index], self.settings)
+        return ImageFiles(self.paths[index], self.settings, None if self.hashes is None else list(self.hashes[index]))
 
-    def _one(self, path: str) -> np.ndarray:
+    def _one(self, position: int) -> np.ndarray:
+        path = self.paths[position]
         try:
-            return decode_bytes(read_bytes(path), self.settings)
+            data = read_bytes(path)
+            if self.hashes is None or hashlib.sha256(data).digest() == self.hashes[position]:
+                return decode_bytes(data, self.settings)
         except BadImage as error:
             raise BadImage(error.reason, path) from error
+        raise DataError(
+            f"{printable(path)} was changed while it was in use: its SHA-256 is not that of the file that was read "
+            "first. Restore it and go on, or run the command again from the start."
+        )
 
 
 @cache

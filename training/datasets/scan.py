@@ -128,12 +128,13 @@ def scan(
     bad = {position: result[2] for position, result in enumerate(results) if result[2]}
     good = np.array([position for position in range(len(paths)) if position not in bad], dtype=np.int64)
     kept = shelf.finish(good)
+    file_hashes = [results[i][1] for i in good]
     return Scan(
-        images=_keep(images, good) if fits else kept or ImageFiles([paths[i] for i in good], settings),
+        images=_keep(images, good) if fits else kept or ImageFiles([paths[i] for i in good], settings, file_hashes),
         good=good,
         bad=bad,
         pixel_hashes=[results[i][0] for i in good],
-        file_hashes=[results[i][1] for i in good],
+        file_hashes=file_hashes,
         notes=shelf.notes,
     )
 

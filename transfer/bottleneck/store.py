@@ -213,8 +213,8 @@ def _in_memory(
     if table.megabytes > settings.memory_limit_mb:
         raise DataError(
             f"Features at {table.cut} need {table.megabytes:,.0f} MB. They cannot be kept on disk ({reason}) and are "
-            f"more than memory_limit_mb={settings.memory_limit_mb}. Make room, raise --cache-limit, or choose a later "
-            "cut."
+            f"more than memory_limit_mb={settings.memory_limit_mb}. Make room, raise --cache-limit-mb or "
+            "--memory-limit-mb, or choose a later cut."
         )
     array = np.empty(table.array_shape, table.dtype)
     for start, rows in compute():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,14 +15,14 @@ from training.checks import TrainingDiverged
 from training.datasets.dataset import DataError
 from training.predictions import predict_run
 from training.results import REPORTED, relative
-from training.run import Run, new_run, open_run
+from training.run import Run, RunError, new_run, open_run
 from training.unfinished import DONE, is_reported
-from transfer.cases import CASES, Case
+from transfer.cases import CASES
 from transfer.choice import Choice, measure
 from transfer.comparison.group import read_group, update_group
 from transfer.comparison.page import group_page
 from transfer.comparison.quadrant import CaseResult, draw_quadrant, verdict, write_cases
-from transfer.config import TransferConfig, to_yaml, with_absolute_paths
+from transfer.config import TransferConfig, for_case, to_yaml, with_absolute_paths
 from transfer.finetune import TASK, begin, complete
 from transfer.fitting.casework import Work
 from transfer.fitting.outcome import TransferResult, known_accuracy, write_report
@@ -66,10 +65,11 @@ def transfer_cases(config: TransferConfig) -> GroupResult:
     Raises:
         ConfigError, DataError, OSError: As `transfer.finetune.transfer`. A case that diverges is said in the table.
     """
+    config = with_absolute_paths(config)
     source = load_source(config)
     folder = new_run(config.runs_dir, TASK, config.backbone, f"{config.dataset}-{config.case}").path
-    write_atomically(folder / "config.yaml", to_yaml(with_absolute_paths(config)))
-    update_group(folder, case=config.case, runs={}, data_digest=source.data.digest, ended="running")
+    write_atomically(folder / "config.yaml", to_yaml(config))
+    update_group(folder, case=config.case, runs={}, ended="running", **_began_with(source))
     return _train(folder, config, source)
 
 
@@ -77,20 +77,37 @@ def go_on_with_cases(folder: Path, config: TransferConfig) -> GroupResult:
     """Goes on with a group: complete cases are kept, the one that was cut goes on, the rest follow.
 
     Raises:
-        As `transfer_cases`; RunError where another process is at work.
+        As `transfer_cases`; RunError where another process is at work, or data or weights are others than before.
     """
-    return _train(folder, config, load_source(config))
+    source, known = load_source(config), read_group(folder)
+    for name, found in _began_with(source).items():
+        if known.get(name, found) != found:
+            what = name.removesuffix("_digest")
+            raise RunError(
+                f"the {what} of {folder.name} changed: SHA-256 {found[:12]}… where its cases began with "
+                f"{known[name][:12]}…, and cases on different {what} do not compare. Restore what they began with, or "
+                "start anew."
+            )
+    return _train(folder, config, source)
+
+
+def _began_with(source: Source) -> dict[str, str]:
+    """What all cases of a group have in common."""
+    return {"data_digest": source.data.digest, "weights_digest": source.weights_digest}
 
 
 def _train(folder: Path, config: TransferConfig, source: Source) -> GroupResult:
     """All cases of a group, in order."""
     with Run(folder).lock():
         update_group(folder, ended="running")
-        proposal = read_group(folder).get("proposal") or _measured(source)
-        update_group(folder, proposal=proposal)
+        proposal = read_group(folder).get("proposal")
+        if proposal is None:
+            proposal = _measured(source)
+            computed = not all(one.from_cache for one in source.features.values())
+            update_group(folder, proposal=proposal, feature_seconds=source.feature_seconds if computed else None)
         done: dict[str, TransferResult | None] = {}
         for case in config.cases:
-            own = dataclasses.replace(config, case=case.name, **_off(config, case))
+            own = for_case(config, case)
             _say(config, f"\ncase {case.name}: {case.title}")
             result = _one(folder, own, source, Choice(case, proposal, "as asked (all cases)"))
             done[case.name] = result
@@ -98,12 +115,6 @@ def _train(folder: Path, config: TransferConfig, source: Source) -> GroupResult:
                 update_group(folder, ended=result.ended)
                 return GroupResult(folder, _results(folder, config, proposal), None, result.ended)
         return _finish(folder, config, source, proposal)
-
-
-def _off(config: TransferConfig, case: Case) -> dict[str, Any]:
-    """Ways of fine-tuning are off where a case does none."""
-    tuned = case.frozen == "nothing" and case.initialisation == "pretrained"
-    return {} if tuned else {"layer_decay": 1.0, "gradual_unfreezing": 0}
 
 
 def _measured(source: Source) -> dict[str, Any] | None:
@@ -201,7 +212,10 @@ def _finish(folder: Path, config: TransferConfig, source: Source, proposal: Mapp
     if results:
         write_cases(results, folder)
         draw_quadrant(results, folder / "quadrant.png", title=title)
-    page = group_page(results, title=title, why=proposal["why"] if proposal else None, best=best)
+    seconds = read_group(folder).get("feature_seconds")
+    page = group_page(
+        results, title=title, why=proposal["why"] if proposal else None, best=best, feature_seconds=seconds
+    )
     write_atomically(folder / "index.html", page)
     update_group(folder, ended="finished", best=best.choice.case.name if best else None)
     return GroupResult(folder, results, best, "finished")
@@ -212,7 +226,7 @@ def _report_best(folder: Path, config: TransferConfig, source: Source, one: Case
     path = folder.parent / one.run
     with _opened(path) as run:
         case = CASES[one.case]
-        own = dataclasses.replace(config, case=case.name, **_off(config, case))
+        own = for_case(config, case)
         record = run.read_record()
         choice = Choice(case, record["transfer"].get("proposal"), "best of all on validation")
         run.update_record(reported=list(REPORTED))

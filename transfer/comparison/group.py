@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from training.files import write_json
-from training.run import RunError
+from training.run import Run, RunError
+from training.unfinished import is_free
 
 FILE = "group.json"
 
@@ -35,12 +36,25 @@ def update_group(folder: Path, **entries: Any) -> None:
     write_json(folder / FILE, known | entries)
 
 
+def is_orphan(path: Path) -> bool:
+    """Whether a run was begun for a group that does not know it: a crash came between the two, and another replaced it.
+
+    Args:
+        path: The run directory.
+    """
+    try:
+        group = path.parent / str(Run(path).read_record().get("group"))
+        return is_group(group) and path.name not in read_group(group)["runs"].values()
+    except (RunError, KeyError):
+        return False
+
+
 def newest_unfinished_group(runs_dir: Path) -> Path | None:
-    """The group under `runs_dir/transfer` that was changed last, where it is not complete."""
+    """The group under `runs_dir/transfer` that was changed last, where it is neither complete nor at work."""
     found = []
     for path in (runs_dir / "transfer").glob(f"*/{FILE}"):
         try:
-            if read_group(path.parent).get("ended") != "finished":
+            if read_group(path.parent).get("ended") != "finished" and is_free(Run(path.parent)):
                 found.append(path)
         except RunError:
             continue

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from training.words import in_words
 from transfer.comparison.results import CaseResult, best_cases, counts, duration, share, verdict
 
 if TYPE_CHECKING:
@@ -19,7 +20,14 @@ STYLE = (
 )
 
 
-def group_page(results: Sequence[CaseResult], *, title: str, why: str | None, best: TransferResult | None) -> str:
+def group_page(
+    results: Sequence[CaseResult],
+    *,
+    title: str,
+    why: str | None,
+    best: TransferResult | None,
+    feature_seconds: float | None = None,
+) -> str:
     """HTML of the page; it stands beside `quadrant.png` and links the runs by relative paths.
 
     Args:
@@ -27,12 +35,17 @@ def group_page(results: Sequence[CaseResult], *, title: str, why: str | None, be
         title: Network and data.
         why: The measurement's paragraph, or None where nothing could be measured.
         best: The best case's run, which alone was tested.
+        feature_seconds: What computing the features took, once for all cases; None where they stood in the cache.
     """
     body = [f"<h1>{_safe(title)}: the notes' cases</h1>"]
     if results:
         body.append(f"<p>{_safe(verdict(results))}</p>")
         body.append(f'<img src="quadrant.png" alt="{_safe(verdict(results))}">')
         body.append(_table(results))
+        once = (
+            "stood in the cache" if feature_seconds is None else f"were computed once, in {in_words(feature_seconds)}"
+        )
+        body.append(f"<p>The times are those of training. The features that heads learn from {once}.</p>")
     if why is not None:
         body.append(f"<h2>What the training images propose</h2><p>{_safe(why)}</p>")
     if best is not None:

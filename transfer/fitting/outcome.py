@@ -13,7 +13,7 @@ from evaluation.report import Report
 from evaluation.uncertainty.intervals import wilson_limits
 from training.checks import TrainingDiverged
 from training.diagnostics import FEWEST_EPOCHS, Verdict, diagnose, draw_curves
-from training.finish import Watch, baseline_of, clues_of
+from training.finish import baseline_of, clues_of
 from training.predictions import predict_run
 from training.results import report_run
 from training.run import Run
@@ -32,7 +32,7 @@ class TransferResult:
         choice: The case, and why.
         accuracy: Of the best epoch's network on the validation images, 0…1; None where no epoch was finished.
         correct, total: What was counted.
-        seconds: Of training, and of computing (or finding) the features that it used.
+        seconds: Of training; those of computing features, once for all cases, stand in `transfer.features` of run.json.
         trainable: Weights that were trained, at most.
         history: Columns of `history.csv`, one value per epoch of all phases.
         best_epoch: Epoch of the saved weights, from 1.
@@ -107,8 +107,7 @@ def finish_case(work: Work, trained: Trained, choice: Choice, reported: Sequence
     run, watch, data = work.run, trained.watch, work.source.data
     verdict = _verdict(work, trained)
     _draw(work, trained, verdict)
-    uses_features = any(step.cached for step in work.steps)
-    seconds = run.read_record().get("seconds", 0.0) + (work.source.feature_seconds if uses_features else 0.0)
+    seconds = run.read_record().get("seconds", 0.0)
     run.update_record(
         seconds=round(seconds, 1),
         reported=list(reported),
@@ -125,7 +124,7 @@ def finish_case(work: Work, trained: Trained, choice: Choice, reported: Sequence
         report = write_report(work.config, work, choice, found)
     run.write_manifest()
     if watch.guard.where:
-        raise TrainingDiverged(_divergence(work, watch))
+        raise TrainingDiverged(_divergence(work, trained))
     return TransferResult(
         run,
         choice,
@@ -229,12 +228,14 @@ def _details(work: Work, trained: Trained) -> dict[str, str]:
     }
 
 
-def _divergence(work: Work, watch: Watch) -> str:
-    best = watch.best.epoch
+def _divergence(work: Work, trained: Trained) -> str:
+    watch, rate = trained.watch, trained.phases[-1]["learning_rate"]
+    best, last = watch.best.epoch, len(trained.phases) == len(work.steps)
+    flag = "--learning-rate" if last else "--head-learning-rate"
     kept = f"the weights of epoch {best} are kept in {work.run.model}" if best else "no epoch was finished before"
     return (
-        f"the loss became NaN or infinite in {watch.guard.where}; {kept}. Try to lower --learning-rate (it was "
-        f"{work.steps[-1].learning_rate:g}), or look for extreme inputs."
+        f"the loss became NaN or infinite in {watch.guard.where}; {kept}. Try to lower {flag} (it was {rate:g}), or "
+        "look for extreme inputs."
     )
 
 
