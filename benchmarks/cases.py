@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from benchmarks.hardware import machine
 from evaluation.command import parse_config, run_main
@@ -106,17 +108,31 @@ def _group(sample: Sample, config: CasesConfig) -> list[dict[str, Any]]:
     from transfer.resume import ResumeConfig, resume
 
     own = Path(config.runs_dir) / "".join(letter if letter.isalnum() else "-" for letter in sample.name)
-    complete = sorted(own.glob("transfer/*/cases.json"))
+    settings = sample.settings | {"epochs": config.epochs if sample.kind.startswith("large") else None, "tsne": False}
+    complete = _complete(own, settings)
     if not complete:
         print(f"\n== {sample.name}", file=sys.stderr, flush=True)
-        settings = {"data_dir": getattr(config, sample.source), "tsne": False}
-        settings |= {"epochs": config.epochs} if sample.kind.startswith("large") else {}
-        if newest_unfinished_group(own) is not None:
-            resume(ResumeConfig("auto", runs_dir=str(own)))
+        cut, folder = newest_unfinished_group(own), getattr(config, sample.source)
+        if cut is not None and _is_of(cut, settings):
+            resume(ResumeConfig(str(cut), data_dir=folder))
         else:
-            transfer_cases(TransferConfig(case="all", runs_dir=str(own), **settings | sample.settings))
-        complete = sorted(own.glob("transfer/*/cases.json"))
+            transfer_cases(TransferConfig(case="all", data_dir=folder, runs_dir=str(own), **settings))
+        complete = _complete(own, settings)
     return list(json.loads(complete[-1].read_text(encoding="utf-8"))["cases"])
+
+
+def _complete(own: Path, settings: Mapping[str, Any]) -> list[Path]:
+    """Tables of the groups that were trained to their end by these settings, the newest last."""
+    return [path for path in sorted(own.glob("transfer/*/cases.json")) if _is_of(path.parent, settings)]
+
+
+def _is_of(group: Path, settings: Mapping[str, Any]) -> bool:
+    """Whether a group has these settings."""
+    try:
+        known = yaml.safe_load((group / "config.yaml").read_text(encoding="utf-8"))
+        return all(known[name] == value for name, value in settings.items())
+    except (OSError, KeyError, TypeError, yaml.YAMLError):
+        return False
 
 
 def table(found: Sequence[tuple[Sample, list[dict[str, Any]]]], epochs: int) -> str:

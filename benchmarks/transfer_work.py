@@ -14,6 +14,8 @@ import numpy as np
 
 from benchmarks.time_to_accuracy_work import Stopwatch
 from benchmarks.workers import Task
+from evaluation.files import sha256
+from training.datasets.dataset import digest_of
 from training.startup import import_tensorflow
 from transfer.pretrained.catalog import entry
 
@@ -53,9 +55,12 @@ class Case:
 
     @property
     def key(self) -> dict[str, Any]:
-        """What must be equal for two runs to be compared; the place of the data is not part of it."""
+        """What must be equal for two runs to be compared: not the place of the data, but its content."""
         settings = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
-        return settings | {"batch": BATCH_SIZE}
+        root = Path(self.folder)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        content = digest_of([item for path in files for item in (str(path.relative_to(root)), sha256(path))])
+        return settings | {"batch": BATCH_SIZE, "content": content}
 
 
 def prepare_guide(case: Case, seed: int) -> tuple[None, Task]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from benchmarks.cases import SAMPLES, CasesConfig, _group, table, verdict
+from training.checks import ConfigError
 
 FIRST = SAMPLES[0]  # the notes: case 1
 
@@ -45,9 +47,19 @@ def test_a_row_holds_interval_count_seconds_and_marks():
     assert rows[3][3:5] == ["diverged", "0 of 0"]
 
 
-def test_cases_that_stand_complete_are_read_and_not_trained_again(tmp_path):
+def test_cases_that_stand_complete_are_read_and_not_trained_again_unless_by_other_settings(tmp_path, monkeypatch):
     folder = tmp_path / "hymenoptera" / "transfer" / "any-001"
     folder.mkdir(parents=True)
+    settings = FIRST.settings | {"epochs": None, "tsne": False}
     (folder / "cases.json").write_text(json.dumps({"cases": [case("1", 90)]}))
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
     config = CasesConfig(hymenoptera="nowhere", runs_dir=str(tmp_path))
     assert config.samples == [FIRST] and _group(FIRST, config)[0]["correct"] == 90
+    (folder / "config.yaml").write_text(yaml.safe_dump(settings | {"epochs": 3}))
+    trained = []
+    monkeypatch.setattr("transfer.comparison.allcases.transfer_cases", trained.append)
+    with pytest.raises(ConfigError, match="data_dir does not exist: nowhere"):
+        _group(FIRST, config)
+    with pytest.raises(IndexError):  # the stand-in trained nothing
+        _group(FIRST, CasesConfig(hymenoptera=str(tmp_path), runs_dir=str(tmp_path)))
+    assert [one.epochs for one in trained] == [None]
