@@ -42,14 +42,23 @@ class Interrupt:
 
 @contextmanager
 def orderly_end() -> Iterator[Interrupt]:
-    """Inside, the two signals are remembered instead of obeyed; only the main thread can do that, others pass."""
+    """Inside, the two signals are remembered instead of obeyed; only the main thread can do that, others pass.
+
+    One within another takes over what was asked for before, and passes on what it received itself: a signal is not
+    lost between the trainings of a search.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return
     former = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    around = next((handler for handler in former.values() if isinstance(handler, Interrupt)), None)
+    if around is not None:
+        interrupt.received = around.received
     try:
         yield interrupt
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
+        if around is not None:
+            around.received = interrupt.received

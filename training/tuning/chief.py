@@ -7,6 +7,7 @@ pause while the oracle waits. Here the oracle is the same, in one thread, with t
 
 from __future__ import annotations
 
+import platform
 import queue
 import secrets
 import sys
@@ -20,6 +21,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from evaluation.files import write_atomically
 from training.checks import ConfigError
 from training.tuning.channel import LOOPBACK, Channel, Closed, Place, admit, listen
+from training.tuning.oracles import SPENT
 from training.tuning.search import Search
 from training.tuning.table import number_of
 from training.tuning.worker import OS_ERROR, USER_ERROR
@@ -56,6 +58,8 @@ class Chief:
         waiting: Workers that have none, in the order in which they asked.
         names: Of the workers, by channel.
         deaths: Workers that died, by trial.
+        guests: Workers of other machines: what is wrong with one of them is no reason to end the search.
+        refused: Guests that may not train, and why.
         done: Whether the oracle proposes nothing more.
     """
 
@@ -66,6 +70,8 @@ class Chief:
     waiting: list[Channel] = field(default_factory=list)
     names: dict[Channel, str] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)
+    guests: set[Channel] = field(default_factory=set)
+    refused: dict[Channel, str] = field(default_factory=dict)
     done: bool = False
 
     @property
@@ -88,18 +94,30 @@ class Chief:
 
     def _on_hello(self, channel: Channel, *, host: str, pid: int, attachment: bytes | None) -> None:
         self.names[channel] = f"{host} {pid} {len(self.names)}"
+        if host != platform.node() or pid not in self.workers.pids:
+            self.guests.add(channel)
         folder = self.search.run.path
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("config.yaml", "space.yaml")}
         channel.send({"files": files, "precision": self.search.base.precision})
 
     def _on_ready(self, channel: Channel, *, data: str, attachment: bytes | None) -> None:
         if data != self.search.data.digest:
-            raise ConfigError(
+            self._refuse(
+                channel,
                 f"the data of worker {self.names[channel]} is not the chief's (SHA-256 {data[:12]}… and "
-                f"{self.search.data.digest[:12]}…): point its --data-dir to the same files."
+                f"{self.search.data.digest[:12]}…): point its --data-dir to the same files.",
             )
 
+    def _refuse(self, channel: Channel, why: str, kind: type[Exception] = ConfigError) -> None:
+        """Does without a guest; what is wrong with a worker of this machine is wrong with the search."""
+        if channel not in self.guests:
+            raise kind(why)
+        self.refused[channel] = why
+        self._say(f"worker {self.names[channel]} is turned away: {why}")
+
     def _on_next(self, channel: Channel, *, attachment: bytes | None) -> None:
+        if channel in self.refused:
+            return channel.send({"trial": None, "refused": self.refused[channel]})
         self.waiting.append(channel)
         self._hand_out()
 
@@ -119,9 +137,9 @@ class Chief:
 
     def _on_error(self, channel: Channel, *, kind: str, text: str, trace: str, attachment: bytes | None) -> None:
         if kind == USER_ERROR:
-            raise ConfigError(text)
+            return self._refuse(channel, text)
         if kind == OS_ERROR:
-            raise OSError(text)
+            return self._refuse(channel, text, OSError)
         print(trace, file=sys.stderr)
         raise RuntimeError(f"worker {self.names.get(channel)} met an error of the program: {text}")
 
@@ -167,6 +185,12 @@ class Chief:
             except Closed:
                 self._lose(channel)
 
+    def look_at_the_clock(self) -> None:
+        """Ends a search whose time is over while nobody asks for a trial."""
+        spent = self.search.oracle.spent
+        if spent is not None and spent() and not self.trials and not self.done:
+            self.done, self.search.oracle.ended = True, SPENT
+
     def dismiss(self) -> None:
         """Sends all workers home."""
         for channel in self.waiting:
@@ -209,4 +233,5 @@ def _loop(chief: Chief, events: queue.SimpleQueue) -> None:
             chief.hear(*events.get(timeout=POLL))
         except queue.Empty:
             chief.workers.mend()
+            chief.look_at_the_clock()
     chief.dismiss()

@@ -121,11 +121,12 @@ def write_settings(config: TuneConfig) -> str:
     return to_yaml(dataclasses.replace(config, data_dir=where))
 
 
-def read_settings(path: Path, **changes: Any) -> TuneConfig:
+def read_settings(path: Path, *, for_page: bool = False, **changes: Any) -> TuneConfig:
     """The settings that a search recorded.
 
     Args:
         path: Its `config.yaml`.
+        for_page: They are only shown: the data need not be where it was.
         **changes: Settings that replace recorded ones.
 
     Raises:
@@ -135,6 +136,10 @@ def read_settings(path: Path, **changes: Any) -> TuneConfig:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError("it must hold one setting a line")
-        return TuneConfig(**check_settings(settings, TuneConfig) | changes)
+        found = check_settings(settings, TuneConfig) | changes
+        where = found.get("data_dir")
+        if for_page and where is not None and not Path(where).exists():
+            found["data_dir"] = str(path if SOURCES[found["dataset"]].needs_data_dir == "file" else path.parent)
+        return TuneConfig(**found)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as settings: {' '.join(str(error).split())}") from error

@@ -7,7 +7,9 @@ import dataclasses
 import numpy as np
 
 from training.checks import ConfigError
+from training.datasets.cache import CachedImages
 from training.datasets.dataset import Dataset, Split
+from training.datasets.files import ImageFiles
 
 
 def folds_of(data: Dataset, count: int, seed: int) -> list[Dataset]:
@@ -39,5 +41,7 @@ def folds_of(data: Dataset, count: int, seed: int) -> list[Dataset]:
 
 
 def _part(split: Split, rows: np.ndarray) -> Split:
+    x = split.x
+    part = x.subset(rows) if isinstance(x, (ImageFiles, CachedImages)) else x[rows]  # what streams goes on streaming
     groups = None if split.groups is None else split.groups[rows]
-    return Split(x=split.x[rows], y=split.y[rows], ids=split.ids[rows], groups=groups)
+    return Split(x=part, y=split.y[rows], ids=split.ids[rows], groups=groups)

@@ -23,6 +23,8 @@ from sklearn.exceptions import ConvergenceWarning
 from training.tuning.points import derived_seed
 
 COLLISIONS = 1000  # draws of points that were tried before, until a space counts as exhausted; stock: 20
+FEWEST_RANDOM = 3  # points, before a Gaussian process is worth fitting
+UNKNOWN = 24  # trials that a search may have whose time alone is bounded
 FAILURES = 10  # in a row, after which a search has no point
 ENDLESS = 10**9
 SCORE, CURVE = "score", "curve"
@@ -38,6 +40,7 @@ class Dependable(keras_tuner.Oracle):
         clock: Seconds since the search began, of all its sittings.
         spent: Whether the time for new trials is over.
         ended: Why no further trial was proposed; None while there are some.
+        failures_from: How many trials had ended when a search that failed was made to go on.
     """
 
     ongoing_trials: dict[str, trials_of.Trial]
@@ -45,6 +48,7 @@ class Dependable(keras_tuner.Oracle):
     clock: Callable[[], float] | None = None
     spent: Callable[[], bool] | None = None
     ended: str | None = None
+    failures_from: int = 0
 
     def save(self) -> None:
         """Nothing: keras-tuner saves in the middle of an event, `_keep` at its end."""
@@ -109,10 +113,14 @@ class Dependable(keras_tuner.Oracle):
         return found
 
     def _reason_to_end(self) -> str | None:
-        last = [self.trials[name].status for name in self.end_order[-FAILURES:]]
-        if len(last) == FAILURES and set(last) == {trials_of.TrialStatus.FAILED}:
+        if self._has_failed_for_good():
             return HOPELESS
         return SPENT if self.spent is not None and self.spent() else None
+
+    def _has_failed_for_good(self) -> bool:
+        """Whether the last trials failed one after the other, enough of them."""
+        last = [self.trials[name].status for name in self.end_order[self.failures_from :][-FAILURES:]]
+        return len(last) == FAILURES and set(last) == {trials_of.TrialStatus.FAILED}
 
     def score_trial(self, trial: trials_of.Trial) -> None:
         trial.score = trial.metrics.get_last_value(SCORE)
@@ -128,6 +136,8 @@ class Dependable(keras_tuner.Oracle):
         for trial in self.ongoing_trials.values():
             self._begin_again(trial)
         self.ongoing_trials = {}
+        if self._has_failed_for_good():  # and yet somebody wants it to go on
+            self.failures_from = len(self.end_order)
 
 
 class Grid(Dependable, GridSearchOracle):
@@ -136,6 +146,11 @@ class Grid(Dependable, GridSearchOracle):
     It also waits for a trial to end before it proposes the next, in case that a training finds a new parameter. Here
     all are known from the start, so several workers get a point each.
     """
+
+    def _has_failed_for_good(self) -> bool:
+        """Neighbours of a grid fail together; it is given up only where nothing has ever worked."""
+        worked = any(trial.status == trials_of.TrialStatus.COMPLETED for trial in self.trials.values())
+        return not worked and super()._has_failed_for_good()
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         found = super().populate_space(trial_id)
@@ -216,6 +231,15 @@ def new_oracle(algorithm: str, *, direction: str, max_trials: int | None, seed: 
     oracle._max_collisions = COLLISIONS
     oracle.verbose = 0
     return oracle
+
+
+def random_first(oracle: Dependable) -> int:
+    """How many points a Bayesian search draws at random before it fits anything: three per hyperparameter that varies.
+
+    That is keras-tuner's number, but never more than half of the trials: it would be random search otherwise.
+    """
+    varied = sum(len(list(hp.values)) != 1 for hp in oracle.get_space().space)
+    return max(1, min(3 * varied, max(FEWEST_RANDOM, (oracle.max_trials or UNKNOWN) // 2)))
 
 
 def curve_of(trial: trials_of.Trial) -> list[float]:

@@ -75,7 +75,7 @@ def read_material(run: Run) -> Material:
     Raises:
         ConfigError, RunError: A file is missing or torn.
     """
-    config = read_settings(run.config)
+    config = read_settings(run.config, for_page=True)
     rows, names = read_table(run.path / "trials.csv")
     path = run.path / "conclusion.json"
     try:

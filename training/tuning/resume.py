@@ -74,8 +74,10 @@ def settings_for(run: Run, request: ResumeTuneConfig) -> TuneConfig:
 
     Raises:
         ConfigError: Its config.yaml cannot be read.
+        RunError: It is no search.
         AlreadyFinished: It is complete, and nothing was asked for that goes beyond.
     """
+    check_is_search(run)
     config = read_settings(run.config, **request.changes)
     record = run.read_record() if run.record.exists() else {}
     longer = request.max_trials is not None or request.time is not None
@@ -85,6 +87,20 @@ def settings_for(run: Run, request: ResumeTuneConfig) -> TuneConfig:
             f"For more trials: make tune RESUME={run.path} MAX_TRIALS=…"
         )
     return config
+
+
+def check_is_search(run: Run) -> None:
+    """Refuses a training, whose settings a search's would swallow.
+
+    Raises:
+        RunError: It says what the run is, and what goes on with it.
+    """
+    task = run.read_record().get("task", "train") if run.record.exists() else "tune"
+    if task != "tune":
+        raise RunError(
+            f"{run.path} is no search but a run of make {task}. Expected the directory of a search, such as "
+            f"runs/tune/…. Go on with this run by: make {task} RESUME={run.path}"
+        )
 
 
 def check_signature(run: Run, known: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -111,8 +111,13 @@ def train_once(
     """
     quiet: dict[str, Any] = {"checkpoint_every": 0, "checkpoint_steps": 0, "snapshots": False, "tensorboard": False}
     config = dataclasses.replace(config, **quiet, verbose="silent")
-    with passing_models():  # around the call: what a function still holds cannot be given back
-        return _train(config, data, objective, direction, curves)
+    try:
+        with passing_models():  # around the call: what a function still holds cannot be given back
+            return _train(config, data, objective, direction, curves)
+    except ConfigError as error:
+        if isinstance(error.__cause__, TypeError):  # of a factory: an error of the program, not of the point
+            raise error.__cause__ from None
+        raise
 
 
 def _train(

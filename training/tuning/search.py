@@ -86,4 +86,11 @@ def begin_line(search: Search) -> str:
     bound = " or ".join(part for part in bounds if part) or "until the space is exhausted"
     size = len(search.oracle.hyperparameters.space)
     what = f"{config.algorithm} search over {size} hyperparameters of {config.model}"
-    return f"{what} on {config.dataset}: {bound}, {search.base.epochs} epochs each\nsearch: {relative(search.run.path)}"
+    first = getattr(search.oracle, "num_initial_points", None)  # of a Bayesian search
+    bound += f" (the first {first} at random)" if first else ""
+    lines = [f"{what} on {config.dataset}: {bound}, {search.base.epochs} epochs each"]
+    if config.final_seeds:
+        count = (config.finalists + 1) * config.final_seeds + 1
+        beyond = ", also when the time is over" if config.time else ""
+        lines.append(f"then{beyond}: {count} trainings that compare the best with the default setting and test it")
+    return "\n".join([*lines, f"search: {relative(search.run.path)}"])

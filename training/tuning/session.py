@@ -8,6 +8,7 @@ import datetime
 import statistics
 from dataclasses import dataclass
 
+from evaluation.files import write_atomically
 from training.checks import ConfigError
 from training.interrupt import orderly_end
 from training.results import relative
@@ -19,7 +20,7 @@ from training.tuning import start as starting
 from training.tuning import trials
 from training.tuning.channel import Place
 from training.tuning.conclude import Conclusion, conclude, describe
-from training.tuning.config import TuneConfig
+from training.tuning.config import TuneConfig, write_settings
 from training.tuning.oracles import FAILURES
 from training.tuning.report import write_report
 from training.tuning.search import Search
@@ -97,7 +98,6 @@ def go_on(request: resuming.ResumeTuneConfig, place: Place | None = None) -> Tun
 def _restored(run: Run, config: TuneConfig) -> Search:
     """The search as its snapshot has it, once everything that must be the same is."""
     run.remove_leftovers()
-    run.manifest.unlink(missing_ok=True)  # written last, it marks a search that is complete
     state, torn = Snapshots(run.path).read()
     space = starting.space_of(config, run.path)
     oracle = starting.new_oracle_for(config, space)
@@ -107,6 +107,8 @@ def _restored(run: Run, config: TuneConfig) -> Search:
         resuming.check_signature(run, state["signature"], starting.signature(config, data, oracle, space))
         oracle.set_state(state["oracle"])
         resuming.check_bound(run, config, len(oracle.trials))
+    run.manifest.unlink(missing_ok=True)  # written last, it marks a search that is complete
+    write_atomically(run.config, write_settings(config))  # what was changed now holds for workers, page and next time
     record = run.read_record() if run.record.exists() else {}
     base = starting.base_of(config, data, record.get("resolved", {}).get("precision"))
     before = state["elapsed"] if state else 0.0

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from evaluation.command import check_settings
 from training.checks import ConfigError
+from training.config import TrainConfig
 from training.tuning.points import TUNABLE
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class Range:
     def encoded(self) -> bool:
         """Whether keras-tuner, which knows choices of one scalar type only, sees the values as JSON."""
         kinds = {type(value) for value in self.values}
-        return len(kinds) != 1 or not kinds <= set(SCALARS)
+        return len(kinds) != 1 or not kinds <= set(SCALARS) or kinds == {bool}  # which become 0 and 1 there
 
     def code(self, value: Any) -> Any:
         return json.dumps(value) if self.encoded else value
@@ -197,6 +199,12 @@ def _check_name(name: str, names: Sequence[str], place: str = "") -> None:
         raise ValueError(f"{place}neither the factory nor a training takes it.{hint} Accepted: {', '.join(names)}.")
 
 
+def _check_value(name: str, value: Any) -> None:
+    """Refuses what a setting of a training cannot be; raises ValueError. Keywords of a factory are its own affair."""
+    if name in TUNABLE:
+        check_settings({name: value}, TrainConfig)
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -220,6 +228,8 @@ def _choice(name: str, value: Mapping[str, Any], common: dict[str, Any]) -> Rang
     _require(not extra, f"values and {', '.join(extra)} exclude each other.")
     if {type(one) for one in values} == {int, float}:
         values = [float(one) for one in values]
+    for one in values:
+        _check_value(name, one)
     _require(all(values.count(one) == 1 for one in values), f"values must differ. Received: {values}.")
     _require(default is None or default in values, f"default must be one of {values}. Received: {default}.")
     return Range(name, values=tuple(values), **common)
@@ -237,6 +247,7 @@ def _sets(name: str, value: Mapping[str, Any], names: Sequence[str], common: dic
     for label, settings in sets.items():
         for key in settings:
             _check_name(key, names, f"{label}, {key}: ")
+            _check_value(key, settings[key])
         _require(
             settings.keys() == first.keys(), f"all sets must give {', '.join(first)}. {label}: {', '.join(settings)}."
         )
@@ -259,6 +270,8 @@ def _numbers(name: str, value: Mapping[str, Any], common: dict[str, Any]) -> Ran
     _require(step is None or step > least, f"step must be above {least}. Received: step={step}.")
     default = common["default"]
     _require(default is None or low <= default <= high, f"default must lie in the range. Received: {default}.")
+    for number in numbers:
+        _check_value(name, number)
     if not all(isinstance(number, int) for number in numbers):
         low, high, step = float(low), float(high), step and float(step)
     return Range(name, low=low, high=high, step=step, sampling=sampling, **common)

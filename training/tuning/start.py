@@ -24,7 +24,7 @@ from training.resume import STORAGE
 from training.run import new_run
 from training.train import beginning, data_facts, load_data
 from training.tuning.config import TuneConfig, write_settings
-from training.tuning.oracles import Dependable, new_oracle
+from training.tuning.oracles import Bayesian, Dependable, new_oracle, random_first
 from training.tuning.points import check_objective
 from training.tuning.resume import ALLOWED
 from training.tuning.search import Search
@@ -88,6 +88,8 @@ def new_oracle_for(config: TuneConfig, space: Space) -> Dependable:
         raise ConfigError(
             "hyperband chooses the epochs itself: leave epochs out of the space, or take another algorithm."
         )
+    if isinstance(oracle, Bayesian):
+        oracle.num_initial_points = random_first(oracle)
     return oracle
 
 

@@ -42,6 +42,7 @@ def run_search(search: Search, place: Place | None = None) -> str:
     oracle.clock = lambda: search.elapsed
     oracle.spent = lambda: search.left is not None and search.left <= 0
     write_trials(search)
+    prune(search.run, [one.number for one in best_first(search.rows, search.config.goal[1])[: search.config.keep]])
     if place is not None or search.config.workers > 1:
         folder = partial(model_folder, search)
         hooks = Hooks(partial(is_kept, search), lambda number: folder(number).model, partial(after, search))

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 from training.checks import ConfigError
 from training.interrupt import EXIT_CODES
 from training.startup import import_tensorflow
-from training.tuning.channel import Channel, Closed, Place, connect, read_place
+from training.tuning.channel import LOOPBACK, Channel, Closed, Place, connect, read_place
 
 if TYPE_CHECKING:
     from training.datasets.dataset import Dataset
     from training.tuning.runner import Runner
 
-PATIENCE = 600.0  # seconds that a worker waits for its chief to come up
+PATIENCE = 600.0  # seconds that a worker waits for the chief of another machine to come up
+AT_HOME = 30.0  # and for one of this machine, which listens before it starts a worker
 USER_ERROR, OS_ERROR, OWN_ERROR = "user", "system", "own"
 
 
@@ -36,23 +37,27 @@ def work(place: Place, *, data_dir: str | None = None) -> int:
         data_dir: Where the data is on this machine, if elsewhere than on the chief's.
 
     Returns:
-        The exit code: 0 also where the chief is gone, since it says itself what happened.
+        The exit code: 0 also where the chief is gone, since it says itself what happened; 1 after an error, which
+        stands on stderr and goes to the chief.
 
     Raises:
         ConfigError: No chief answers.
     """
-    channel = connect(place, patience=PATIENCE)
+    channel = connect(place, patience=AT_HOME if place.host == LOOPBACK else PATIENCE)
     channel.end_with_the_other(lambda: os._exit(0))
     try:
         runner = _begin(channel, data_dir)
         while (task := channel.ask({"say": "next"})).get("trial"):
             _train(channel, runner, task)
+        if "refused" in task:
+            raise ConfigError(task["refused"])
         return 0
     except Closed:
         return 0
     except KeyboardInterrupt as stopped:
         return EXIT_CODES.get(str(stopped), 130)
     except Exception as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         with contextlib.suppress(Closed):
             _complain(channel, error)
         return 1
@@ -67,7 +72,7 @@ def _begin(channel: Channel, data_dir: str | None) -> Runner:
     from training.tuning.runner import runner_for
     from training.tuning.start import base_of, space_of
 
-    changes = {"verbose": "silent"} | ({} if data_dir is None else {"data_dir": data_dir})
+    changes: dict[str, Any] = {"verbose": "silent"} | ({} if data_dir is None else {"data_dir": data_dir})
     with tempfile.TemporaryDirectory() as folder:
         for name, text in told["files"].items():
             (Path(folder) / name).write_text(text, encoding="utf-8")

@@ -43,6 +43,11 @@ class Workers:
     processes: dict[int, subprocess.Popen] = field(default_factory=dict)
     deaths: int = 0
 
+    @property
+    def pids(self) -> set[int]:
+        """Numbers of the processes that were started last."""
+        return {process.pid for process in self.processes.values()}
+
     def mend(self, *, failed: bool = True) -> None:
         """Starts what is missing: at first all, then those that were killed, and where `failed` those that broke off.
 

@@ -60,7 +60,9 @@ def write_search(folder: Path, rows: list[Row], conclusion: dict | None = None, 
     run.config.write_text(write_settings(config))
     write_table(run.path / "trials.csv", rows, NAMES, config.seed)
     hardware = {"processor": "a processor", "cores": 2}
-    run.update_record(ended="running", hardware=hardware, resolved={"epochs": 10}, data={"digest": "0" * 64})
+    run.update_record(
+        task="tune", ended="running", hardware=hardware, resolved={"epochs": 10}, data={"digest": "0" * 64}
+    )
     if conclusion is not None:
         (run.path / "conclusion.json").write_text(json.dumps(conclusion))
     return run

@@ -9,7 +9,7 @@ from keras_tuner.engine.trial import TrialStatus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 
-from training.tuning.oracles import FAILURES, HOPELESS, KINDS, SCORE, SPENT, new_oracle
+from training.tuning.oracles import FAILURES, HOPELESS, KINDS, SCORE, SPENT, new_oracle, random_first
 from training.tuning.start import count_points
 
 
@@ -116,6 +116,46 @@ def test_failures_in_a_row_end_the_search():
     oracle = oracle_for("random", continuous, max_trials=50)
     assert len(search(oracle, TrialStatus.FAILED)) == FAILURES
     assert oracle.ended == HOPELESS
+
+
+def test_a_search_that_failed_goes_on_where_somebody_wants_it_to():
+    oracle = oracle_for("random", continuous, max_trials=50)
+    search(oracle, TrialStatus.FAILED)
+    again = oracle_for("random", continuous, max_trials=50)
+    again.set_state(json.loads(json.dumps(oracle.get_state())))
+    assert len(search(again, TrialStatus.FAILED)) == FAILURES and len(again.trials) == 2 * FAILURES
+
+
+def test_a_grid_whose_neighbours_fail_is_searched_to_its_end():
+    def wide(hp):
+        hp.Choice("optimizer", ["adam", "sgd"])
+        hp.Int("units", 1, FAILURES + 5)
+
+    def statuses(trial_status):
+        oracle, count = oracle_for("grid", wide, max_trials=None), 0
+        while (trial := oracle.create_trial("tuner0")).status == TrialStatus.RUNNING:
+            count += 1
+            oracle.update_trial(trial.trial_id, {SCORE: 1.0})
+            trial.status = trial_status(count)
+            oracle.end_trial(trial)
+        return count
+
+    ends = {True: TrialStatus.COMPLETED, False: TrialStatus.FAILED}
+    assert statuses(lambda number: ends[number <= 2]) == 2 * (FAILURES + 5)
+    assert statuses(lambda number: TrialStatus.FAILED) == FAILURES
+
+
+def test_no_more_than_half_of_a_bayesian_search_is_random():
+    def many(hp):
+        for number in range(19):
+            hp.Float(f"rate_{number}", 0.0, 1.0)
+        hp.Choice("fixed", [1])
+
+    assert random_first(oracle_for("bayesian", many, max_trials=25)) == 12
+    assert random_first(oracle_for("bayesian", many, max_trials=200)) == 57
+    assert random_first(oracle_for("bayesian", many, max_trials=None)) == 12
+    assert random_first(oracle_for("bayesian", continuous, max_trials=4)) == 3
+    assert random_first(oracle_for("bayesian", lambda hp: hp.Choice("fixed", [1]), max_trials=9)) == 1
 
 
 def test_no_trial_begins_when_the_time_is_over():

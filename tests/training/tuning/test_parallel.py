@@ -2,6 +2,8 @@
 
 import contextlib
 import dataclasses
+import platform
+import re
 import threading
 from types import SimpleNamespace
 
@@ -26,14 +28,21 @@ class Crew:
     Args:
         place: Of the chief.
         count: How many.
-        fates: What happens to the n-th trial that is begun: "die", "fail" or "error"; other numbers go well.
+        fates: What happens to the n-th trial that is begun: "die", "fail", "error" or "no data"; other numbers go well.
+            "idle": they ask for none.
         digest: Of the data that they claim to have; None: the chief's.
+        host: Of the machine that they say they are on; default: this one.
     """
 
-    def __init__(self, place, count, *, fates=None, digest=None):
+    def __init__(self, place, count, *, fates=None, digest=None, host=None):
         self.place, self.count, self.fates, self.digest = place, count, fates or {}, digest
+        self.host = host or platform.node()
         self.threads: list[threading.Thread] = []
         self.begun, self.deaths = 0, 0
+
+    @property
+    def pids(self) -> set[int]:
+        return {thread.ident for thread in self.threads if thread.ident is not None}
 
     def mend(self) -> None:
         self.threads = [one for one in self.threads if one.is_alive()]
@@ -44,10 +53,12 @@ class Crew:
     def work(self) -> None:
         channel = connect(self.place, patience=5)
         with contextlib.suppress(Closed):
-            told = channel.ask({"say": "hello", "host": "test", "pid": threading.get_ident()})
+            told = channel.ask({"say": "hello", "host": self.host, "pid": threading.get_ident()})
             assert set(told["files"]) == {"config.yaml", "space.yaml"}
             if self.digest:
                 channel.send({"say": "ready", "data": self.digest})
+            if "idle" in self.fates.values():
+                channel.receive()
             while (task := channel.ask({"say": "next"})).get("trial"):
                 self.begun += 1
                 fate = self.fates.get(self.begun) or self.fates.get(f"trial {task['trial']}")
@@ -56,6 +67,10 @@ class Crew:
                 self.train(channel, task, fate)
 
     def train(self, channel: Channel, task: dict, fate: str | None) -> None:
+        if fate == "no data":
+            trouble = {"kind": "user", "text": "data_dir does not exist: /x", "trace": ""}
+            channel.send({"say": "error", **trouble})
+            return channel.close()
         if fate == "fail":
             return channel.send({"say": "failed", "reason": "the layers do not fit.", "seconds": 1.0})
         if fate == "error":
@@ -72,13 +87,14 @@ class Crew:
 def searched(config, monkeypatch):
     """A function that searches with such workers and returns the result."""
 
-    def search(count=2, *, fates=None, digest=None, **settings):
-        crews = []
-
+    def search(count=2, *, fates=None, digest=None, guest=None, **settings):
         @contextlib.contextmanager
         def local_workers(place, number, *flags):
-            crews.append(Crew(place, number, fates=fates, digest=digest))
-            yield crews[0]
+            crew = Crew(place, number, fates=fates, digest=digest)
+            if guest is not None:
+                other = Crew(place, 1, host="elsewhere", **guest)
+                other.mend()  # it is heard before the chief starts those of this machine
+            yield crew
 
         monkeypatch.setattr(chief, "local_workers", local_workers)
         return session.tune(dataclasses.replace(config, workers=count, **settings))
@@ -124,6 +140,25 @@ def test_an_error_of_the_program_in_a_worker_stops_the_search_with_its_traceback
 def test_a_worker_with_other_data_is_refused(searched):
     with pytest.raises(ConfigError, match="the data of worker .* is not the chief's"):
         searched(digest="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"digest": "0" * 64}, "the data of worker elsewhere .* is not the chief's"),
+        ({"fates": dict.fromkeys(range(99), "no data")}, "data_dir does not exist: /x"),
+    ],
+)
+def test_a_guest_that_cannot_train_is_turned_away_and_the_search_goes_on(searched, capsys, settings, why):
+    whole = table(searched(fates={}).run)
+    result = searched(guest=settings, verbose="line")
+    assert table(result.run) == whole
+    assert re.search(f"worker elsewhere .* is turned away: {why}", capsys.readouterr().out)
+
+
+def test_a_search_that_waits_for_guests_ends_when_its_time_is_over(searched):
+    with pytest.raises(ConfigError, match="no trial could be trained. There was no time."):
+        searched(2, fates={1: "idle"}, time="1s")
 
 
 def test_models_of_the_best_come_from_the_workers(searched):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import signal
 import warnings
 
 import numpy as np
@@ -12,11 +14,15 @@ from tests.training.commands import short_report
 from tests.training.tuning.searches import table
 from training.checks import ConfigError
 from training.config import from_yaml
-from training.datasets.dataset import Split
+from training.datasets.dataset import Dataset, Split
+from training.datasets.decode import DecodeSettings
+from training.datasets.files import ImageFiles
+from training.interrupt import orderly_end
 from training.resume import AlreadyFinished
-from training.run import RunError
+from training.run import Run, RunError
 from training.tuning import conclude as concluding
 from training.tuning import runner, session, start, trials
+from training.tuning.config import read_settings
 from training.tuning.folds import folds_of
 from training.tuning.resume import ResumeTuneConfig
 from training.tuning.snapshots import Snapshots
@@ -147,6 +153,34 @@ def test_an_error_of_the_program_stops_the_search_at_once(config, monkeypatch):
     assert "make tune RESUME=" in caught.value.__notes__[0]
 
 
+def test_a_type_error_of_a_factory_is_an_error_of_the_program(config, monkeypatch):
+    def broken(*given, **keywords):
+        raise TypeError("unsupported operand")
+
+    monkeypatch.setattr("models.build", broken)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        session.tune(config)
+
+
+def test_a_signal_between_two_trainings_is_not_lost():
+    with orderly_end() as around:
+        with orderly_end() as training:
+            os.kill(os.getpid(), signal.SIGTERM)  # in the validation of the last epoch: nothing obeys it any more
+            assert training.received == signal.SIGTERM
+        assert around.received == signal.SIGTERM
+        with orderly_end() as following:
+            assert following.received == signal.SIGTERM
+
+
+def test_folds_of_images_that_stream_go_on_streaming(tmp_path):
+    files = ImageFiles([f"{i}.png" for i in range(12)], DecodeSettings((4, 4)), [bytes([i]) * 32 for i in range(12)])
+    split = Split(files, np.arange(12) % 2, np.array([f"{i}.png" for i in range(12)]))
+    data = Dataset("folder", "image", "classification", split, split, split, ("a", "b"), "0")
+    for part in folds_of(data, 3, seed=0):
+        assert isinstance(part.train.x, ImageFiles) and list(part.train.x.paths) == list(part.train.ids)
+        assert [one[0] for one in part.train.x.hashes] == [int(name.split(".")[0]) for name in part.train.ids]
+
+
 def test_a_space_where_nothing_works_ends_with_the_reason(config, monkeypatch):
     def broken(settings):
         raise ConfigError("the layers do not fit.")
@@ -181,6 +215,33 @@ def test_a_search_goes_on_with_more_trials_and_nothing_else_changed(config, monk
     again = session.go_on(ResumeTuneConfig(str(first.run.path), max_trials=4))
     whole = session.tune(config)
     assert table(again.run) == table(whole.run)
+
+
+def test_what_changes_when_a_search_goes_on_holds_from_then_on(config, monkeypatch, tmp_path):
+    quick(monkeypatch)
+    first = session.tune(dataclasses.replace(config, max_trials=1))
+    run = session.go_on(ResumeTuneConfig(str(first.run.path), max_trials=3, workers=1)).run
+    assert read_settings(run.config).max_trials == 3
+    run.manifest.unlink()  # as if it had been killed: a plain resume must not ask for one trial again
+    assert len(session.go_on(ResumeTuneConfig(str(run.path))).rows) == 3
+    text = run.config.read_text()
+    run.config.write_text(text.replace("breast_cancer", "npz").replace("data_dir: null", "data_dir: /gone/x.npz"))
+    assert read_settings(run.config, for_page=True).max_trials == 3
+    with pytest.raises(ConfigError, match="data_dir does not exist: /gone/x.npz"):
+        read_settings(run.config)
+
+
+@pytest.mark.parametrize(("record", "task"), [({}, "train"), ({"task": "transfer"}, "transfer")])
+def test_a_run_that_is_no_search_stays_as_it_is(config, tmp_path, record, task):
+    run = Run(tmp_path / "runs/train/a-001")
+    run.path.mkdir(parents=True)
+    run.config.write_text("model: logistic_regression\ndataset: breast_cancer\n")
+    run.update_record(ended="interrupted", **record)
+    run.manifest.write_text("{}")
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    with pytest.raises(RunError, match=f"is no search but a run of make {task}. .* make {task} RESUME="):
+        session.go_on(ResumeTuneConfig(str(run.path)))
+    assert {path.name: path.read_bytes() for path in run.path.iterdir() if path.name in before} == before
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,15 @@ def test_a_file_gives_settings_that_go_together(tmp_path):
     assert read_space(path, keywords("gap_cnn")) == space
 
 
+def test_switches_stay_switches(tmp_path):
+    path = tmp_path / "space.yaml"
+    path.write_text("nesterov: [false, true]\n")
+    space, hp = read_space(path, keywords("gap_cnn")), keras_tuner.HyperParameters()
+    assert space(hp)["nesterov"] is False
+    hp.values["nesterov"] = "true"
+    assert space(hp)["nesterov"] is True
+
+
 def test_a_file_that_was_written_out_gives_the_same_space(tmp_path):
     path = tmp_path / "space.yaml"
     path.write_text("units: [[8], [16, 8]]\nlearning_rate: {low: 0.001, high: 0.1, sampling: log, default: 0.01}\n")
@@ -189,6 +198,10 @@ def test_a_file_that_was_written_out_gives_the_same_space(tmp_path):
         ("a: {sets: {1: {l2: 0}}}", "a: names of sets must be words. Received: [1]."),
         ("l2: {sets: {b: {l2: 0}}}", "l2: a choice of sets has a name of its own, not that of a setting."),
         ("l2: [0]\na: {sets: {b: {l2: 0}}}", "l2 stands in l2 and in a. Give it one place."),
+        ("optimizer: [adam, sdg]", "optimizer: expected one of adam, adamw, sgd, rmsprop"),
+        ("epochs: {low: 5, high: 20.5}", "epochs: expected a whole number"),
+        ("nesterov: [0, 1]", "nesterov: expected true or false, received 0"),
+        ("a: {sets: {b: {schedule: cosin}}}", "a: schedule: expected one of constant, cosine"),
         ("[1, 2]", "must hold one range a line"),
         ("a: [", "cannot be read"),
     ],
