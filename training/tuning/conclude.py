@@ -180,7 +180,8 @@ def _tested(search: Search, winner: TrainConfig) -> Run:
         except AlreadyFinished:
             return former
     run = new_run(search.config.runs_dir, "train", config.model, config.dataset)
-    search.run.update_record(final_run=str(run.path.resolve()))
+    own = str(run.path.resolve())
+    search.run.update_record(final_run=own, final_runs=[*search.run.read_record().get("final_runs", []), own])
     with run.lock():
         model, twin, plan = prepare(config, search.data)
         return _whole(run_job(Job(config, search.data, model, twin, plan, run)))

@@ -61,6 +61,12 @@ def _comparison(material: Material) -> Part:
         "column, where order and initial weights have the same seed. Intervals are Student's, of paired differences."
     )
     caution = "Validation chose among the trials and judges here too; the test set was read for the winner alone."
+    reports = len(material.record.get("final_runs", []))
+    if reports > 1:
+        caution += (
+            f" So far {reports} winners were tested, since the search was made longer: a result on test that was seen "
+            "between two sittings may have had a say in going on."
+        )
     table = Table(f"{found['objective']} on validation", header, rows)
     return Part("comparison", "Best against default", notice, tables=[table], caution=caution)
 

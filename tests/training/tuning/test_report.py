@@ -68,6 +68,13 @@ def test_the_verdict_says_whether_the_best_beats_the_default(gain, words, tmp_pa
     assert said.sentences[1] == "Trial 9 may be as good: +0.0010 (95% interval −0.0040 to +0.0060)."
 
 
+def test_a_test_set_that_several_winners_read_is_owned_up_to(tmp_path):
+    run = write_search(tmp_path, rows_of(12), conclusion_of(0.03, 0.01, 0.05))
+    assert "winners were tested" not in write_report(run).read_text()
+    run.update_record(final_runs=["a", "b"])
+    assert "So far 2 winners were tested" in write_report(run).read_text()
+
+
 def test_a_search_at_work_has_a_page_that_warns(tmp_path):
     run = write_search(tmp_path, rows_of(6))
     text = write_report(run).read_text()
