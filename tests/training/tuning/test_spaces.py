@@ -13,31 +13,12 @@ from tests.conftest import ROOT
 from training.checks import ConfigError
 from training.config import TrainConfig
 from training.tuning.points import TUNABLE, check_objective, setting
-from training.tuning.spacefile import read_space
+from training.tuning.spacefile import describe, read_space
 from training.tuning.spaces import SPACES
 
 DATASETS = {"logistic_regression": "breast_cancer", "linear_regression": "diabetes", "mlp_regressor": "diabetes"}
 FILES = sorted((ROOT / "configs/spaces").glob("*.yaml"))
-PINNED = {
-    "gap_cnn": {
-        "first_filters": [16, 8, 32],
-        "blocks": [2, 3],
-        "activation": ["relu", "elu", "gelu", "silu"],
-        "kernel_initializer": ["glorot_uniform", "he_normal", "he_uniform", "lecun_normal"],
-        "l2": [0.0, 1e-5, 1e-4, 1e-3],
-        "kernel_size": [3, 2, 5],
-        "optimizer": ["adam", "adamw", "sgd", "rmsprop"],
-        "sgd_learning_rate": (1e-3, 0.3, "log"),
-        "learning_rate": (1e-4, 1e-2, "log"),
-        "momentum": [0.0, 0.5, 0.9],
-        "batch_size": [32, 64, 128, 256],
-        "weight_decay": [0.0, 1e-4, 1e-3, 1e-2],
-        "label_smoothing": [0.0, 0.05, 0.1],
-        "shift": [0.0, 0.05, 0.1],
-        "flip": ["none", "horizontal"],
-        "rotation": [0.0, 10.0],
-    }
-}
+PINNED = yaml.safe_load((ROOT / "tests/training/tuning/spaces.yaml").read_text())
 
 
 def drawn(space, seed: int) -> dict:
@@ -71,15 +52,11 @@ def test_a_point_of_the_space_can_be_built(model):
     assert network(np.zeros((1, *shape), np.float32)).shape[0] == 1
 
 
-@pytest.mark.parametrize("model", PINNED)
+@pytest.mark.parametrize("model", SPACES)
 def test_the_space_is_as_documented(model):
     hp = keras_tuner.HyperParameters()
     SPACES[model](hp)
-    found = {
-        one.name: (one.min_value, one.max_value, one.sampling) if one.name.endswith("rate") else list(one.values)
-        for one in hp.space
-    }
-    assert found == PINNED[model]
+    assert describe(hp) == PINNED[model]
 
 
 def test_settings_of_a_training_and_keywords_of_factories_share_no_name():
