@@ -53,6 +53,7 @@ def start(config: TuneConfig) -> Search:
     """
     space = space_of(config)
     oracle = new_oracle_for(config, space)
+    _check_bound(config, oracle)
     data = load_data(config.training)
     base = base_of(config, data, None)
     run = new_run(config.runs_dir, "tune", config.model, config.dataset)
@@ -117,10 +118,30 @@ def total_of(config: TuneConfig, oracle: Dependable) -> int | None:
     return min(known, default=None)
 
 
+def _check_bound(config: TuneConfig, oracle: Dependable) -> None:
+    """Refuses a grid that would take for ever.
+
+    Raises:
+        ConfigError: It names the ways out.
+    """
+    if config.algorithm == "grid" and config.trials is None and config.time is None and count_points(oracle) is None:
+        where = config.space or f"the space of {config.model}"
+        raise ConfigError(
+            f"a grid over {where} has more than {COUNTED_POINTS:,} points (up to {_product(oracle):,}). Bound it by "
+            "--max-trials or --time, give a smaller --space (configs/spaces holds ready ones), or take another "
+            "--algorithm."
+        )
+
+
+def _product(oracle: Dependable) -> int:
+    """Points of a grid if no hyperparameter depended on another; never fewer than there are."""
+    return math.prod(len(list(hp.values)) for hp in oracle.get_space().space)
+
+
 def count_points(oracle: Dependable) -> int | None:
     """Points of a grid; None for more than are worth counting."""
     space = oracle.get_space()
-    if math.prod(len(list(hp.values)) for hp in space.space) > COUNTED_POINTS:
+    if _product(oracle) > COUNTED_POINTS:
         return None
     values = {hp.name: hp.default for hp in space.space if space.is_active(hp)}
     count = 1

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +180,13 @@ def test_folds_of_images_that_stream_go_on_streaming(tmp_path):
     for part in folds_of(data, 3, seed=0):
         assert isinstance(part.train.x, ImageFiles) and list(part.train.x.paths) == list(part.train.ids)
         assert [one[0] for one in part.train.x.hashes] == [int(name.split(".")[0]) for name in part.train.ids]
+
+
+def test_a_grid_without_end_is_refused_before_anything_is_loaded(config):
+    endless = dataclasses.replace(config, space=None)
+    with pytest.raises(ConfigError, match=r"a grid over the space of logistic_regression has more than 2,000 points"):
+        session.tune(endless)
+    assert not list(Path(config.runs_dir).glob("tune/*"))
 
 
 def test_a_space_where_nothing_works_ends_with_the_reason(config, monkeypatch):
