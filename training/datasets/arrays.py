@@ -15,7 +15,7 @@ from training.datasets.groups import one_spelling
 from training.datasets.splits import DEFAULT_CARVING, Carving
 from training.datasets.text import listed, printable
 
-KEYS = tuple(f"{kind}_{name}" for name in SPLIT_NAMES for kind in ("x", "y", "group")) + ("class_names",)
+KEYS = tuple(f"{kind}_{name}" for name in SPLIT_NAMES for kind in ("x", "y", "group", "id")) + ("class_names",)
 
 
 def load_npz(
@@ -25,11 +25,12 @@ def load_npz(
     carving: Carving = DEFAULT_CARVING,
     positive: str | None = None,
 ) -> Dataset:
-    """Loads `x_train, y_train[, x_validation, y_validation, x_test, y_test][, group_train, …][, class_names]`.
+    """Loads `x_train, y_train[, x_validation, y_validation, x_test, y_test][, group_…][, id_…][, class_names]`.
 
     Args:
         path: The .npz file. Images: `(n, height, width[, channels])`, integers in 0…255. Tables:
-            `(n, features)`. Labels: integers or strings; numbers for regression.
+            `(n, features)`. Labels: integers or strings; numbers for regression. `id_train`, …: a name for each
+            example, by which predictions and reports call it; without them it is its place, such as `train/07`.
         task: What y means.
         carving: How missing splits are cut from train.
         positive: Two classes: the condition looked for.
@@ -45,7 +46,10 @@ def load_npz(
     _check_shapes(xs)
     ys = {name: _column(arrays[f"y_{name}"], f"y_{name}", len(xs[name])) for name in given}
     groups = _groups(arrays, xs)
-    digest = digest_of([item for name in given for item in (name, xs[name], ys[name], groups[name])] + [_names(arrays)])
+    ids = _ids(arrays, xs)
+    content = [item for name in given for item in (name, xs[name], ys[name], groups[name])]
+    named = [ids[name] for name in given if f"id_{name}" in arrays]
+    digest = digest_of([*content, _names(arrays), *named])
     notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     if task == "classification":
@@ -55,7 +59,7 @@ def load_npz(
     else:
         ys = {name: _targets(y, f"y_{name}") for name, y in ys.items()}
     kind: Literal["image", "table"] = "image" if xs["train"].ndim == 4 else "table"
-    parts = {name: Split(xs[name], ys[name], _ids(name, len(xs[name])), groups[name]) for name in given}
+    parts = {name: Split(xs[name], ys[name], ids[name], groups[name]) for name in given}
     splits, more = assemble(parts, carving=carving, class_names=class_names, unit="image" if kind == "image" else "row")
     return Dataset(
         name="npz",
@@ -117,8 +121,9 @@ def _check_keys(arrays: dict[str, np.ndarray]) -> None:
             raise DataError(
                 f"x_{name} and y_{name} are both needed. Received: {listed(arrays) or 'no arrays'}. Add both."
             )
-        if not present and f"group_{name}" in arrays:
-            raise DataError(f"group_{name} stands without x_{name} and y_{name}. Add them, or remove it.")
+        for kind in ("group", "id"):
+            if not present and f"{kind}_{name}" in arrays:
+                raise DataError(f"{kind}_{name} stands without x_{name} and y_{name}. Add them, or remove it.")
     grouped = [f"group_{name}" for name in SPLIT_NAMES if f"group_{name}" in arrays]
     lacking = [f"group_{name}" for name in SPLIT_NAMES if f"x_{name}" in arrays and f"group_{name}" not in arrays]
     if grouped and lacking:
@@ -273,5 +278,18 @@ def _targets(y: np.ndarray, name: str) -> np.ndarray:
     return targets
 
 
-def _ids(name: str, count: int) -> np.ndarray:
-    return np.array([f"{name}/{i:0{len(str(count - 1))}d}" for i in range(count)])
+def _ids(arrays: dict[str, np.ndarray], xs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The user's own names of the examples, or their places."""
+    ids = {}
+    for name, x in xs.items():
+        if f"id_{name}" in arrays:
+            ids[name] = _column(arrays[f"id_{name}"], f"id_{name}", len(x)).astype(str)
+        else:
+            ids[name] = np.array([f"{name}/{i:0{len(str(len(x) - 1))}d}" for i in range(len(x))])
+    values, counts = np.unique(np.concatenate(list(ids.values())), return_counts=True)
+    if (counts > 1).any():
+        raise DataError(
+            f"every id must stand for one example, in all splits together. Received more than once: "
+            f"{listed(values[counts > 1].tolist())}. Make them differ."
+        )
+    return ids

@@ -194,3 +194,30 @@ def test_torn_and_foreign_files_are_refused(save, tmp_path):
     assert "one.npy is not an .npz file" in refused(tmp_path / "one.npy")
     assert "does not exist" in refused(tmp_path / "none.npz")
     assert "is a folder" in refused(tmp_path)
+
+
+def test_examples_keep_the_names_that_their_owner_gave_them(save):
+    names = np.array([f"patient {i}" for i in range(40)])
+    data = load_npz(save(x_train=IMAGES, y_train=LABELS, id_train=names))
+    found = {
+        name: (np.asarray(x), y)
+        for split in data.splits.values()
+        for name, x, y in zip(split.ids, split.x, split.y, strict=True)
+    }
+    assert set(found) == set(names)
+    for number, name in enumerate(names):
+        np.testing.assert_array_equal(np.squeeze(found[name][0]), np.squeeze(IMAGES[number]))
+    assert data.digest != load_npz(save(x_train=IMAGES, y_train=LABELS)).digest
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"id_train": np.arange(40) // 2}, r"every id must stand for one example, .* Received more than once: '?0'?, "),
+        ({"id_train": np.arange(39)}, "id_train must have one entry per example, 40. Received: 39."),
+        ({"id_test": np.arange(3)}, "id_test stands without x_test and y_test."),
+    ],
+)
+def test_ids_that_name_nothing_or_two_are_refused(save, arrays, message):
+    with pytest.raises(DataError, match=message):
+        load_npz(save(x_train=IMAGES, y_train=LABELS, **arrays))
