@@ -37,6 +37,7 @@ TRANSFER_SWITCHES := DETERMINISTIC TSNE
 
 FIND := LOWEST HIGHEST STEPS
 TUNE := ALGORITHM SPACE MAX_TRIALS TIME OBJECTIVE SEEDS FOLDS KEEP FINALISTS FINAL_SEEDS WORKERS
+HEAD := BACKBONE WEIGHTS CUT
 FILES := POSITIVE OUTPUT TITLE VALIDATION COMPARE READERS IMAGES SUBGROUPS MISSING
 REPORT := THRESHOLD RULE REQUIRED COST_RATIO PREVALENCE INTERVAL CONFIDENCE REPLICATES
 
@@ -118,8 +119,8 @@ train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE
 train-workers: $(RUNTIME)  ## train by several processes of this machine, as several machines would: WORKERS=2, and the variables of train
 	@$(BIN)/python -m training.launch --workers $(or $(call given,WORKERS,$(call quoted,WORKERS)),2) $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
 
-tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS WORKERS …, the variables of train; RESUME=runs/tune/…; RUN=runs/tune/… writes its page again
-	@$(BIN)/python -m training.tune $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS)) $(args)
+tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS WORKERS …, the variables of train; BACKBONE=… WEIGHTS CUT=early|middle|late|last: the head of a pre-trained network; RESUME=runs/tune/…; RUN=runs/tune/… writes its page again
+	@$(BIN)/python -m $(if $(call given,BACKBONE,x)$(wildcard $(RESUME)/head.yaml),transfer.tune,training.tune) $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) $(if $(call given,BACKBONE,x),$(HEAD)) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS)) $(args)
 
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
 	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(call switches,$(SWITCHES)) $(args)

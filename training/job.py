@@ -208,7 +208,12 @@ def _save_best(job: Job, weights: list) -> None:
 
 def save_network(model: keras.Model, run: Run, data: Dataset) -> None:
     """Writes `model.keras` of a run, with what a user of the model must know inside."""
-    metadata = {
+    save_model(model, run.model, metadata_of(data))
+
+
+def metadata_of(data: Dataset) -> dict[str, Any]:
+    """What a user of a model must know of the data that it learned from."""
+    return {
         "class_names": list(data.class_names),
         "positive": data.positive,
         "feature_names": list(data.feature_names),
@@ -216,4 +221,3 @@ def save_network(model: keras.Model, run: Run, data: Dataset) -> None:
         "settings": data.settings,
         "data_digest": data.digest,
     }
-    save_model(model, run.model, metadata)

@@ -58,7 +58,7 @@ class Source:
     @cached_property
     def features(self) -> dict[str, Features]:
         """Features of the training and validation images at all cuts, side by side."""
-        model, content, settings = self._taps[0], content_of(self.data), self._settings
+        model, content, settings = self._taps[0], content_of(self.data), self.feature_settings
         digest = model_digest(model)
         found = {}
         for name in ("train", "validation"):
@@ -79,7 +79,7 @@ class Source:
             passes=self.config.augmented_passes,
             seed=self.config.seed,
             content=content_of(self.data),
-            settings=self._settings,
+            settings=self.feature_settings,
         )
         self._say(found)
         return found
@@ -118,7 +118,8 @@ class Source:
         )
 
     @property
-    def _settings(self) -> FeatureSettings:
+    def feature_settings(self) -> FeatureSettings:
+        """Where features are kept, and how."""
         return FeatureSettings(
             Path(self.config.runs_dir).expanduser() / CACHE_FOLDER,
             limit_mb=self.config.cache_limit_mb,

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import datetime
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evaluation.files import write_atomically
@@ -52,12 +53,13 @@ class TuneResult:
     conclusion: Conclusion | None
 
 
-def tune(config: TuneConfig, place: Place | None = None) -> TuneResult:
+def tune(config: TuneConfig, place: Place | None = None, *, files: Mapping[str, str] | None = None) -> TuneResult:
     """Searches, and ends with the best setting compared and tested once.
 
     Args:
         config: All settings.
         place: Where workers of other machines find this search; None: it is alone.
+        files: What else stands in the directory before the first trial: name → text.
 
     Raises:
         ConfigError: The settings or the space do not fit the factory or the data, or no trial can be trained.
@@ -66,7 +68,7 @@ def tune(config: TuneConfig, place: Place | None = None) -> TuneResult:
         OSError: The disk is full or not writable; what is finished is kept.
     """
     _check_workers(config, place)
-    search = starting.start(config)
+    search = starting.start(config, files or {})
     with search.run.lock():
         return _work(search, place)
 

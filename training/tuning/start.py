@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def space_of(config: TuneConfig, folder: Path | None = None) -> Space:
     return read_space(path, models.accepted_hyperparameters(config.model))
 
 
-def start(config: TuneConfig) -> Search:
-    """A new search in a directory of its own.
+def start(config: TuneConfig, files: Mapping[str, str]) -> Search:
+    """A new search in a directory of its own, with further files.
 
     Raises:
         ConfigError, DataError, OSError: As `tune`.
@@ -60,6 +60,8 @@ def start(config: TuneConfig) -> Search:
     search = Search(config, run, space, data, oracle, base, total=total_of(config, oracle))
     write_atomically(run.config, write_settings(config))
     write_atomically(run.path / "space.yaml", _resolved(space, oracle.get_space()))
+    for name, text in files.items():
+        write_atomically(run.path / name, text)
     record(search)
     return search
 
