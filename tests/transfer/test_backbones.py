@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
+from training.checkpoint import load_model, save_model
 from transfer.backbones import build_backbone, preprocess
 from transfer.pretrained.catalog import BACKBONES, TransferError
 from transfer.surgery import compile_frozen, freeze, replace_head, slice_at
@@ -119,6 +120,30 @@ def test_one_step_changes_what_is_trainable_and_no_bit_of_what_is_frozen(backbon
     assert {layer.name for layer in model.layers if layer.trainable_variables} & same == set()
     assert {layer.name for layer in model.layers if layer.trainable_variables} & frozen == set()
     assert "logits" not in same
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", ["early", "middle", "late", "last"])
+def test_frozen_up_to_any_cut_and_saved_after_a_step_nothing_frozen_has_changed(
+    backbone: keras.Model, cut: str, tmp_path: Path
+) -> None:
+    """As fine-tuning does it: batch norms in inference mode, the project's own file."""
+    layer = {point.name: point.layer for point in BACKBONES[backbone.name].cuts}[cut]
+    model = replace_head(backbone, 3)
+    compile_frozen(model, up_to=layer, optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
+    norms = {one.name for one in model.layers if isinstance(one, keras.layers.BatchNormalization)}
+    frozen = {one.name for one in slice_at(model, layer).layers} | norms
+    before = {one.name: one.get_weights() for one in model.layers}
+    model.train_on_batch(images_for(model), np.array([0, 1, 2, 0]))
+    after = {one.name: one.get_weights() for one in model.layers}
+    changed = {name for name in before if not all(map(np.array_equal, before[name], after[name]))}
+    assert not changed & frozen and "logits" in changed
+    save_model(model, tmp_path / "model.keras", {"class_names": ["a", "b", "c"]})
+    loaded = load_model(tmp_path / "model.keras")
+    for one in loaded.layers:
+        for left, right in zip(one.get_weights(), after[one.name], strict=True):
+            np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(loaded(images_for(model)), model(images_for(model)))
 
 
 @pytest.mark.parametrize("name", NAMES)
