@@ -20,6 +20,7 @@ MODULE = "training.tuning.worker"
 LIVES = 5  # deaths per worker without a trial finished in between, after which there is no point in another one
 POLL = 0.2
 PATIENCE = 15.0  # seconds to end a step and leave
+DRIVER = Path("/proc/driver/nvidia")
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 
@@ -138,7 +139,7 @@ def join(place: Place, count: int, data_dir: str | None) -> int:
 
 
 def share(number: int, count: int) -> dict[str, str]:
-    """Threads of one of several workers, and its GPU where this process may use several.
+    """Threads of one of several workers, and its GPU where this machine has any: each worker gets one, in turn.
 
     Args:
         number: The worker's, from 0.
@@ -146,5 +147,20 @@ def share(number: int, count: int) -> dict[str, str]:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     given = dict.fromkeys(THREADS, str(max(1, cores // count)))
-    gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    gpus = _gpus()
     return given | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})
+
+
+def _gpus() -> list[str]:
+    """The GPUs that this process may use: those of the variable, else all that TensorFlow finds."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    if not DRIVER.exists():
+        return []
+    from training.startup import import_tensorflow
+
+    import_tensorflow()
+    import tensorflow as tf
+
+    return [str(number) for number in range(len(tf.config.list_physical_devices("GPU")))]

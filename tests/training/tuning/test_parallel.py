@@ -193,6 +193,17 @@ def test_cores_and_gpus_are_shared_out(monkeypatch):
 GIVEN = {ROLE: "chief", ADDRESS: "0.0.0.0:7077", KEY: "k" * 16}
 
 
+def test_gpus_that_nobody_named_are_shared_out_too(monkeypatch, tmp_path):
+    import tensorflow as tf
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind] * 3)
+    monkeypatch.setattr("training.startup.import_tensorflow", lambda: None)  # it would prepare each of them
+    assert "CUDA_VISIBLE_DEVICES" not in share(0, 2)  # no driver, no question
+    monkeypatch.setattr(workers, "DRIVER", tmp_path)
+    assert [share(number, 4)["CUDA_VISIBLE_DEVICES"] for number in range(4)] == ["0", "1", "2", "0"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
