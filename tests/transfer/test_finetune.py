@@ -209,6 +209,8 @@ def test_random_weights_are_not_the_pre_trained_ones_and_batch_norms_learn(folde
     assert not np.array_equal(network.get_layer("conv1").get_weights()[0], source.pretrained[0])
     same = case_network(source, CASES["3"], dataclasses.replace(config, case="3"))
     np.testing.assert_array_equal(same.get_layer("conv1").get_weights()[0], source.pretrained[0])
+    momenta = [one.get_layer("conv1_bn").get_config()["momentum"] for one in (network, same)]
+    assert momenta == [0.9, 0.99]  # few steps must move statistics that start at 0 and 1
     (step,) = steps_of(CASES["4a"], config)
     compile_step(network, step, CASES["4a"], config, _settings(config, step))
     before = network.get_layer("conv1_bn").get_weights()

@@ -18,6 +18,8 @@ from transfer.pretrained.catalog import cut_layer
 from transfer.source import Source, backbone_for
 from transfer.surgery import compile_frozen, replace_head, slice_at, trainable_count
 
+MOMENTUM = 0.9  # of batch norms that learn from random weights
+
 
 def case_network(source: Source, case: Case, config: TransferConfig, *, precision: str = "float32") -> keras.Model:
     """A network of its own for a case: cut, with a new head, pre-trained or random as the case says; uncompiled.
@@ -34,6 +36,8 @@ def case_network(source: Source, case: Case, config: TransferConfig, *, precisio
     backbone = backbone_for(config, source.data, weights=None, precision=precision)
     if case.initialisation == "pretrained":
         backbone.set_weights(source.pretrained)
+    else:
+        _follow_soon(backbone)
     body = slice_at(backbone, cut_layer(config.backbone, case.cut))
     with policy(precision):
         return replace_head(
@@ -44,6 +48,17 @@ def case_network(source: Source, case: Case, config: TransferConfig, *, precisio
             dropout_rate=config.dropout_rate or case.head.dropout_rate,
             name=f"{config.backbone}_case_{case.name}",
         )
+
+
+def _follow_soon(network: keras.Model) -> None:
+    """Lets the statistics of batch norms follow the last ten steps instead of a hundred.
+
+    From random weights they start as 0 and 1. At Keras' momentum of 0.99 they are still half that after 70 steps, which
+    few images take tens of epochs for: validation, which sees them, would stand at chance, and early stopping end it.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, MOMENTUM)
 
 
 def head_of(network: keras.Model) -> keras.Model:
