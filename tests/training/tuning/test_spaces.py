@@ -1,5 +1,6 @@
 """Every space offers only what its factory and a training accept; the ready grids hold what they say."""
 
+import dataclasses
 import re
 
 import keras_tuner
@@ -11,7 +12,7 @@ import models
 from models.catalog import CATALOG
 from tests.conftest import ROOT
 from training.checks import ConfigError
-from training.config import TrainConfig
+from training.config import TrainConfig, from_yaml
 from training.tuning.points import TUNABLE, check_objective, setting
 from training.tuning.spacefile import describe, read_space
 from training.tuning.spaces import SPACES
@@ -90,6 +91,18 @@ def test_the_budget_of_parameters_is_kept_and_counted_right():
 
 def keywords(model: str) -> list[str]:
     return models.accepted_hyperparameters(model)
+
+
+def test_what_the_search_found_is_a_point_of_its_space():
+    found = from_yaml(ROOT / "configs/cifar_searched.yaml")
+    network = models.build(found.model, (32, 32, 3), 10, **found.hyperparameters)
+    assert network.count_params() == 535_738 and abs(network.count_params() / 528_054 - 1) < 0.1
+    ranges = {
+        one.name: one for one in read_space(ROOT / "configs/spaces/cifar_cnn_budget.yaml", keywords("cifar_cnn")).ranges
+    }
+    point = dataclasses.asdict(found) | found.hyperparameters
+    assert any(all(point[name] == value for name, value in one.items()) for one in ranges.pop("network").sets.values())
+    assert all(point[name] in one.values for name, one in ranges.items())
 
 
 def test_a_file_gives_lists_conditions_and_fixed_values(tmp_path):
