@@ -148,8 +148,8 @@ def table(found: Sequence[tuple[Sample, list[dict[str, Any]]]], epochs: int) -> 
     note = (
         f"One seed; n: validation images, which rank; Wilson intervals. At most {epochs} epochs of each case's last "
         f"phase on large data, the cases' own on small ({alone} of a head alone, {tuned} of fine-tuning, {scratch} "
-        "from random weights), early stopping after 5 without improvement; seconds of the training alone, beside other "
-        "work on the machine. "
+        "from random weights), early stopping after 5 without improvement (from random weights, of 100 steps or more). "
+        "Seconds of the training alone, beside other work on the machine. "
         f"{machine('tensorflow', 'keras')}."
     )
     return f"{text}\n\n{verdicts}\n\n{note}"

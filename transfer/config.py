@@ -50,7 +50,8 @@ class TransferConfig:
         dropout_rate: Fraction of the features dropped before the new classifier, in training.
         batch_size: Examples per step; default: 32 to 256, by the size of the training set.
         monitor: What chooses the best epoch: val_loss or val_accuracy.
-        patience: Epochs of a phase without improvement before it stops, 0 for never.
+        patience: Epochs of a phase without improvement before it stops, 0 for never; from random weights more where an
+            epoch has few steps.
         class_weight: none, or balanced (each class weighs the same in the loss).
         shift: Augmentation: random shift, largest fraction of height and width; default: the case's own, as all four.
         flip: Augmentation: none, horizontal, vertical or both.

@@ -19,6 +19,7 @@ from transfer.config import (
     with_absolute_paths,
     without_effect,
 )
+from transfer.fitting.casework import patience_of
 from transfer.fitting.phases import augmentation_of, block_rates, steps_of
 
 
@@ -119,6 +120,12 @@ def test_help_names_cases_and_backbones_and_loads_no_tensorflow():
     assert done.returncode == 0, done.stderr
     assert "--layer-decay" in done.stdout and "convnext_tiny" in done.stdout and "4b" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_random_weights_are_given_a_hundred_steps_before_they_are_given_up(config):
+    assert patience_of(config, CASES["4a"], 4) == 25 and patience_of(config, CASES["4a"], 30) == config.patience == 5
+    assert patience_of(config, CASES["4b"], 4) == 5
+    assert patience_of(dataclasses.replace(config, patience=0), CASES["4a"], 4) == 0
 
 
 def test_a_chosen_case_leaves_out_what_it_has_no_use_for_and_that_is_said(config):

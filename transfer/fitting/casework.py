@@ -32,6 +32,7 @@ from transfer.source import Source
 from transfer.surgery import freeze
 
 COMMAND = "make transfer"
+PATIENT_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,23 @@ def _plan(work: Work, step: Step, data: Dataset, started: int) -> Plan:
         policy=policy,
         probe_ms=probe_ms,
         augmentation=Augmentation() if step.cached else augmentation_of(config, work.case),
-        patience=config.patience,
+        patience=patience_of(config, work.case, steps),
     )
+
+
+def patience_of(config: TransferConfig, case: Case, steps: int) -> int:
+    """Epochs without improvement before a phase stops: from random weights those of at least a hundred steps.
+
+    A few images give an epoch a handful of steps; the loss of a network that knows nothing yet stands still for more.
+
+    Args:
+        config: Its `patience`; 0 never stops.
+        case: Whether it starts from random weights.
+        steps: Of an epoch.
+    """
+    if case.initialisation != "random" or not config.patience:
+        return config.patience
+    return max(config.patience, -(-PATIENT_STEPS // steps))
 
 
 def _resolved(work: Work, job: Job) -> Mapping[str, Any]:
