@@ -32,11 +32,12 @@ class Crew:
             "idle": they ask for none.
         digest: Of the data that they claim to have; None: the chief's.
         host: Of the machine that they say they are on; default: this one.
+        after: Others that must be gone before these begin.
     """
 
-    def __init__(self, place, count, *, fates=None, digest=None, host=None):
+    def __init__(self, place, count, *, fates=None, digest=None, host=None, after=None):
         self.place, self.count, self.fates, self.digest = place, count, fates or {}, digest
-        self.host = host or platform.node()
+        self.host, self.after = host or platform.node(), after
         self.threads: list[threading.Thread] = []
         self.begun, self.deaths = 0, 0
 
@@ -45,6 +46,8 @@ class Crew:
         return {thread.ident for thread in self.threads if thread.ident is not None}
 
     def mend(self) -> None:
+        if self.after is not None and any(thread.is_alive() for thread in self.after.threads):
+            return
         self.threads = [one for one in self.threads if one.is_alive()]
         while len(self.threads) < self.count:
             self.threads.append(threading.Thread(target=self.work, daemon=True))
@@ -90,11 +93,11 @@ def searched(config, monkeypatch):
     def search(count=2, *, fates=None, digest=None, guest=None, **settings):
         @contextlib.contextmanager
         def local_workers(place, number, *flags):
-            crew = Crew(place, number, fates=fates, digest=digest)
+            other = None
             if guest is not None:
                 other = Crew(place, 1, host="elsewhere", **guest)
-                other.mend()  # it is heard before the chief starts those of this machine
-            yield crew
+                other.mend()
+            yield Crew(place, number, fates=fates, digest=digest, after=other)
 
         monkeypatch.setattr(chief, "local_workers", local_workers)
         return session.tune(dataclasses.replace(config, workers=count, **settings))
