@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,10 +45,16 @@ def choices() -> str:
 
 
 def main() -> int:
+    """Runs the command line and returns its exit code."""
+    if any(argument.partition("=")[0] == "--report" for argument in sys.argv[1:]):
+        return _report(sys.argv[1:])
+    return ending_in_words(lambda: _show(_search(sys.argv[1:])))
+
+
+def ending_in_words(action: Callable[[], int]) -> int:
+    """The exit code of a search: its own, 0 where nothing was left to do, or that of the signal that ended it."""
     try:
-        if any(argument.partition("=")[0] == "--report" for argument in sys.argv[1:]):
-            return _report(sys.argv[1:])
-        return _show(_search(sys.argv[1:]))
+        return action()
     except AlreadyFinished as done:
         print(done)
         return 0

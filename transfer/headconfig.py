@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
+from evaluation.command import check_settings
 from training.checks import ConfigError
 from training.tuning.config import EPOCHS, TuneConfig
-from transfer.config import TransferConfig, with_absolute_paths
+from transfer.config import SHARED, TransferConfig, to_yaml, with_absolute_paths
 from transfer.pretrained.catalog import cut_layer
 
 RECORD = "head.yaml"
@@ -17,46 +20,43 @@ HEADS = ("softmax_regression", "logistic_regression", "mlp_classifier")
 Cut = Literal["early", "middle", "late", "last"]
 OF_IMAGES = ("shift", "flip", "rotation", "zoom")
 """Settings of a training that mean nothing on features."""
+OF_TRAINING = ("epochs", "batch_size", "learning_rate", "monitor", "patience", "class_weight", "precision")
+"""Settings that the search itself has a say in."""
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
-    """The images and the network whose head is searched, as `head.yaml` of the search records them.
+class HeadPlace:
+    """The images and the network whose head is searched, and where it stands.
 
     Attributes:
-        backbone: Network that was trained on ImageNet.
-        weights: Its weights: imagenet, a file or none.
-        cut: Where the head stands: early, middle, late or last.
-        dataset, data_dir, positive, image_size, resize, on_bad: As in `transfer.config.TransferConfig`.
-        memory_limit_mb, cache, cache_limit_mb: As there.
-        validation_fraction, test_fraction, split_seed, seed, deterministic, runs_dir, verbose: As there.
+        transfer: Data, network and weights, with absolute paths.
+        cut: early, middle, late or last.
     """
 
-    backbone: str
-    weights: str = "imagenet"
+    transfer: TransferConfig
     cut: Cut = "last"
-    dataset: str = "folder"
-    data_dir: str | None = None
-    positive: str | None = None
-    image_size: int | None = None
-    resize: Literal["crop", "pad", "stretch"] = "crop"
-    on_bad: Literal["fail", "skip"] = "fail"
-    memory_limit_mb: int = 2048
-    cache: Literal["auto", "always", "never"] = "auto"
-    cache_limit_mb: int = 20_000
-    validation_fraction: float = 0.15
-    test_fraction: float = 0.2
-    split_seed: int = 0
-    seed: int = 1
-    deterministic: bool = False
-    runs_dir: str = "runs"
-    verbose: Literal["auto", "bar", "line", "silent"] = "auto"
 
-    @property
-    def transfer(self) -> TransferConfig:
-        """What loads images and network."""
-        settings = {name: value for name, value in dataclasses.asdict(self).items() if name != "cut"}
-        return with_absolute_paths(TransferConfig(case="1", **settings))
+    def to_yaml(self) -> str:
+        """The text of `head.yaml`."""
+        return f"cut: {self.cut}\n{to_yaml(self.transfer)}"
+
+
+def read_place_of_head(path: Path, **changes: Any) -> HeadPlace:
+    """What `head.yaml` of a search says.
+
+    Args:
+        path: The file.
+        **changes: Settings that replace recorded ones, such as the place that the data moved to.
+
+    Raises:
+        ConfigError: It is missing, torn, or holds a setting that does not exist.
+    """
+    try:
+        settings = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        cut = settings.pop("cut")
+        return HeadPlace(TransferConfig(**check_settings(settings, TransferConfig) | changes), cut)
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}.") from error
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,16 @@ class HeadSearchConfig(TuneConfig):
                 "make transfer trains on changed images."
             )
         cut_layer(self.backbone, self.cut)
-        _ = self.network  # refuses what a transfer refuses
-
-    @property
-    def network(self) -> NetworkConfig:
-        """Images and network."""
-        shared = {field.name for field in dataclasses.fields(NetworkConfig)} - {"image_size"}
-        settings = {name: getattr(self, name) for name in shared}
         if self.image_size is not None and len(set(self.image_size)) != 1:
             raise ConfigError(f"the network sees squares: give one number. Received: image_size={self.image_size}.")
+        _ = self.place  # refuses what a transfer refuses
+
+    @property
+    def place(self) -> HeadPlace:
+        """Images, network and cut."""
+        shared = {name: getattr(self, name) for name in (*SHARED, "backbone", "weights") if name not in OF_TRAINING}
         size = None if self.image_size is None else self.image_size[0]
-        found = NetworkConfig(image_size=size, **settings)
-        places = found.transfer
-        return dataclasses.replace(found, data_dir=places.data_dir, weights=places.weights)
+        return HeadPlace(with_absolute_paths(TransferConfig(case="1", image_size=size, **shared)), self.cut)
 
     def on_features(self, table: Path, positive: str | None) -> TuneConfig:
         """The search itself, on a table of features."""

@@ -14,10 +14,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import yaml
 
-from evaluation.command import check_settings
 from training.checkpoint import load_model, save_model
+from training.checks import ConfigError
 from training.datasets.dataset import Dataset, digest_of
 from training.files import write_atomic
 from training.job import metadata_of
@@ -28,7 +27,7 @@ from training.tuning.resume import ResumeTuneConfig
 from training.tuning.session import TuneResult
 from transfer.bottleneck.taps import taps
 from transfer.features import Features, features_of
-from transfer.headconfig import RECORD, HeadSearchConfig, NetworkConfig
+from transfer.headconfig import RECORD, HeadPlace, HeadSearchConfig, read_place_of_head
 from transfer.pretrained.catalog import cut_layer
 from transfer.source import Source, load_source
 
@@ -59,11 +58,10 @@ def tune_head(config: HeadSearchConfig) -> HeadResult:
     Raises:
         ConfigError, DataError, TransferError, KeyboardInterrupt, OSError: As `transfer` and `tune`.
     """
-    network = config.network
-    source, table = prepare(network)
-    record = yaml.safe_dump(dataclasses.asdict(network), sort_keys=False, allow_unicode=True)
-    result = session.tune(config.on_features(table, source.data.positive), files={RECORD: record})
-    return HeadResult(result, attach(result.run, network, source))
+    place = config.place
+    source, table = prepare(place)
+    result = session.tune(config.on_features(table, source.data.positive), files={RECORD: place.to_yaml()})
+    return HeadResult(result, attach(result.run, place, source))
 
 
 def go_on(request: ResumeTuneConfig) -> HeadResult:
@@ -73,47 +71,43 @@ def go_on(request: ResumeTuneConfig) -> HeadResult:
         As `tune_head`; RunError where the directory is none, AlreadyFinished where nothing is lacking.
     """
     run = open_run(request.resume)
-    network = read_record(run, data_dir=request.data_dir)
-    source, table = prepare(network)
+    place = read_record(run, data_dir=request.data_dir)
+    source, table = prepare(place)
     try:
         result = session.go_on(dataclasses.replace(request, data_dir=str(table)))
     except AlreadyFinished:
         if (run.path / NETWORK).is_file():
             raise
-        return HeadResult(None, attach(run, network, source))
-    return HeadResult(result, attach(run, network, source))
+        return HeadResult(None, attach(run, place, source))
+    return HeadResult(result, attach(run, place, source))
 
 
-def read_record(run: Run, *, data_dir: str | None = None) -> NetworkConfig:
+def read_record(run: Run, *, data_dir: str | None = None) -> HeadPlace:
     """Which network's head a search is for.
 
     Raises:
         RunError: It is no search of heads, or its record is torn.
     """
-    path = run.path / RECORD
     try:
-        settings = check_settings(yaml.safe_load(path.read_text(encoding="utf-8")), NetworkConfig)
-        return NetworkConfig(**settings | ({} if data_dir is None else {"data_dir": data_dir}))
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise RunError(
-            f"{path} cannot be read ({' '.join(str(error).split())}): is {run.path} a search of make tune BACKBONE=…?"
-        ) from error
+        return read_place_of_head(run.path / RECORD, **({} if data_dir is None else {"data_dir": data_dir}))
+    except ConfigError as error:
+        raise RunError(f"{error} Is {run.path} a search of make tune BACKBONE=…?") from error
 
 
-def prepare(network: NetworkConfig) -> tuple[Source, Path]:
+def prepare(place: HeadPlace) -> tuple[Source, Path]:
     """Images and network, and the table of its features in an `.npz` file, written anew where it is missing.
 
     Raises:
         DataError, TransferError, OSError: Data, weights or disk cannot be used.
     """
-    source = load_source(network.transfer)
-    model = features_model(source, network.cut)
+    source = load_source(place.transfer)
+    model = features_model(source, place.cut)
     names = ("train", "validation", "test")
     found = features_of(model, source.data, names=names, settings=source.feature_settings)
-    if network.verbose != "silent":
+    if place.transfer.verbose != "silent":
         for one in found.values():
             print(one.note, flush=True)
-    path = _table_path(network, source.data, found)
+    path = _table_path(place, source.data, found)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = _arrays(source.data, found)
@@ -126,10 +120,11 @@ def features_model(source: Source, cut: str) -> keras.Model:
     return taps(source.backbone, {cut: cut_layer(source.config.backbone, cut)})[0]
 
 
-def _table_path(network: NetworkConfig, data: Dataset, found: dict[str, Features]) -> Path:
+def _table_path(place: HeadPlace, data: Dataset, found: dict[str, Features]) -> Path:
     """Outside the cache: what a search stands on is not removed for want of room."""
     key = digest_of([one.key for one in found.values()] + [split.y for split in data.splits.values()])
-    return Path(network.runs_dir).expanduser() / "features" / f"{network.backbone}-{network.cut}-{key[:12]}.npz"
+    config = place.transfer
+    return Path(config.runs_dir).expanduser() / "features" / f"{config.backbone}-{place.cut}-{key[:12]}.npz"
 
 
 def _arrays(data: Dataset, found: dict[str, Features]) -> dict[str, Any]:
@@ -142,7 +137,7 @@ def _arrays(data: Dataset, found: dict[str, Features]) -> dict[str, Any]:
     return arrays
 
 
-def attach(run: Run, network: NetworkConfig, source: Source) -> Path | None:
+def attach(run: Run, place: HeadPlace, source: Source) -> Path | None:
     """Puts the head that a search was concluded with on the pre-trained network, and saves the whole.
 
     Returns:
@@ -154,11 +149,11 @@ def attach(run: Run, network: NetworkConfig, source: Source) -> Path | None:
     final = run.read_record().get("final_run")
     if final is None or not Run(Path(final)).model.is_file():
         return None
-    head, body = load_model(Run(Path(final)).model), features_model(source, network.cut)
+    head, body = load_model(Run(Path(final)).model), features_model(source, place.cut)
     outputs = body.output
     for layer in head.layers[1:]:
         outputs = layer(outputs)
-    whole = keras.Model(body.inputs[0], outputs, name=f"{network.backbone}_{network.cut}_{head.name}")
+    whole = keras.Model(body.inputs[0], outputs, name=f"{place.transfer.backbone}_{place.cut}_{head.name}")
     images = np.asarray(source.data.validation.x[np.arange(min(CHECKED, len(source.data.validation)))])
     expected = head.predict(body.predict(images, verbose=0), verbose=0)
     difference = float(np.abs(whole.predict(images, verbose=0) - expected).max())

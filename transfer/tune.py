@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 from evaluation.command import parse_config, run_main
 from training.checks import ConfigError
 from training.datasets.catalog import SOURCES
-from training.interrupt import EXIT_CODES
 from training.results import relative
-from training.resume import AlreadyFinished
 from training.startup import import_tensorflow
-from training.tune import USER_ERRORS
+from training.tune import USER_ERRORS, ending_in_words
 from training.tuning.channel import read_place
 from training.tuning.resume import ResumeTuneConfig, refuse_other_settings
 from transfer.headconfig import HEADS, HeadSearchConfig
@@ -38,15 +36,7 @@ def choices() -> str:
 
 def main() -> int:
     """Runs the command line and returns its exit code."""
-    try:
-        return _show(_search(sys.argv[1:]))
-    except AlreadyFinished as done:
-        print(done)
-        return 0
-    except KeyboardInterrupt as stopped:
-        ended = str(stopped) if str(stopped) in EXIT_CODES else "interrupted"
-        print(f"{ended}. {' '.join(getattr(stopped, '__notes__', []))}", file=sys.stderr)
-        return EXIT_CODES[ended]
+    return ending_in_words(lambda: _show(_search(sys.argv[1:])))
 
 
 def _search(argv: list[str]) -> HeadResult:

@@ -91,8 +91,8 @@ def test_features_are_computed_once_and_a_network_that_is_lacking_is_put_togethe
 
 @pytest.mark.filterwarnings(OLD_NAMES)
 def test_a_head_that_is_not_what_was_searched_is_never_saved(found, folder, monkeypatch):
-    network = heads.read_record(found.search.run)
-    source = load_source(network.transfer)
+    place = heads.read_record(found.search.run)
+    source = load_source(place.transfer)
     source.backbone.set_weights([weight * 1.5 for weight in source.backbone.get_weights()])
     body = heads.features_model(source, "last")
     monkeypatch.setattr(heads, "features_model", lambda *_: body)
@@ -105,7 +105,7 @@ def test_a_head_that_is_not_what_was_searched_is_never_saved(found, folder, monk
     monkeypatch.setattr(body, "predict", other)
     before = found.network.read_bytes()
     with pytest.raises(RuntimeError, match="the network with its head differs by"):
-        heads.attach(found.search.run, network, source)
+        heads.attach(found.search.run, place, source)
     assert calls and found.network.read_bytes() == before
 
 
@@ -113,7 +113,7 @@ def test_what_is_no_search_of_heads_is_refused(tmp_path):
     run = Run(tmp_path / "runs/tune/x-001")
     run.path.mkdir(parents=True)
     run.config.write_text("model: cifar_cnn\n")
-    with pytest.raises(RunError, match=r"is .*x-001 a search of make tune BACKBONE=…\?"):
+    with pytest.raises(RunError, match=r"Is .*x-001 a search of make tune BACKBONE=…\?"):
         heads.go_on(ResumeTuneConfig(str(run.path)))
     (run.path / RECORD).write_text("backbone: [")
     with pytest.raises(RunError, match="cannot be read"):
