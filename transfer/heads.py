@@ -23,7 +23,7 @@ from training.job import metadata_of
 from training.resume import AlreadyFinished
 from training.run import Run, RunError, open_run
 from training.tuning import session
-from training.tuning.resume import ResumeTuneConfig
+from training.tuning.resume import ResumeTuneConfig, refuse_complete
 from training.tuning.session import TuneResult
 from transfer.bottleneck.taps import taps
 from transfer.features import Features, features_of
@@ -71,13 +71,13 @@ def go_on(request: ResumeTuneConfig) -> HeadResult:
         As `tune_head`; RunError where the directory is none, AlreadyFinished where nothing is lacking.
     """
     run = open_run(request.resume)
+    if (run.path / NETWORK).is_file():
+        refuse_complete(run, request)
     place = read_record(run, data_dir=request.data_dir)
     source, table = prepare(place)
     try:
         result = session.go_on(dataclasses.replace(request, data_dir=str(table)))
-    except AlreadyFinished:
-        if (run.path / NETWORK).is_file():
-            raise
+    except AlreadyFinished:  # but for the network
         return HeadResult(None, attach(run, place, source))
     return HeadResult(result, attach(run, place, source))
 

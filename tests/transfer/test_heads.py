@@ -77,7 +77,8 @@ def test_the_network_takes_pixels_and_says_what_the_tested_head_said(found, fold
 def test_features_are_computed_once_and_a_network_that_is_lacking_is_put_together(found, folder, monkeypatch):
     monkeypatch.setattr("transfer.bottleneck.extraction.Extractor.batches", None)  # nothing may be computed again
     request = ResumeTuneConfig(str(found.search.run.path), verbose="silent")
-    with pytest.raises(AlreadyFinished, match="is complete: 2 trials"):
+    with monkeypatch.context() as patch, pytest.raises(AlreadyFinished, match="is complete: 2 trials"):
+        patch.setattr(heads, "load_source", None)  # nor loaded, where nothing is to be done
         heads.go_on(request)
     before = load_model(found.network).get_weights()
     found.network.unlink()

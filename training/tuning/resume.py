@@ -79,6 +79,16 @@ def settings_for(run: Run, request: ResumeTuneConfig) -> TuneConfig:
     """
     check_is_search(run)
     config = read_settings(run.config, **request.changes)
+    refuse_complete(run, request)
+    return config
+
+
+def refuse_complete(run: Run, request: ResumeTuneConfig) -> None:
+    """Refuses a search that is complete, where nothing was asked for that goes beyond.
+
+    Raises:
+        AlreadyFinished: It says what is known of it.
+    """
     record = run.read_record() if run.record.exists() else {}
     longer = request.max_trials is not None or request.time is not None
     if record.get("ended") == "finished" and run.manifest.is_file() and not longer:
@@ -86,7 +96,6 @@ def settings_for(run: Run, request: ResumeTuneConfig) -> TuneConfig:
             f"{run.path} is complete: {record.get('trials')} trials, {record.get('why')}. "
             f"For more trials: make tune RESUME={run.path} MAX_TRIALS=…"
         )
-    return config
 
 
 def check_is_search(run: Run) -> None:
