@@ -60,7 +60,12 @@ def tune_head(config: HeadSearchConfig) -> HeadResult:
     """
     place = config.place
     source, table = prepare(place)
-    result = session.tune(config.on_features(table, source.data.positive), files={RECORD: place.to_yaml()})
+    what = Path(config.data_dir).name if config.data_dir else config.dataset
+    result = session.tune(
+        config.on_features(table, source.data.positive),
+        files={RECORD: place.to_yaml()},
+        subject=f"head of {config.backbone} at its {config.cut} cut ({config.model}) on {what}",
+    )
     return HeadResult(result, attach(result.run, place, source))
 
 

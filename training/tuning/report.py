@@ -147,7 +147,7 @@ def _render(material: Material, said: Finding) -> str:
     script = resource("sorting.js")
     page = templates("training.tuning").get_template(TEMPLATE)
     return page.render(
-        title=f"Search: {material.config.model} on {material.config.dataset}",
+        title=f"Search: {material.record.get('subject', material.config.model + ' on ' + material.config.dataset)}",
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {script_hash(script)}",
         style=Markup(resource("style.css")),
         script=Markup(script),

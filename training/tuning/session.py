@@ -53,13 +53,20 @@ class TuneResult:
     conclusion: Conclusion | None
 
 
-def tune(config: TuneConfig, place: Place | None = None, *, files: Mapping[str, str] | None = None) -> TuneResult:
+def tune(
+    config: TuneConfig,
+    place: Place | None = None,
+    *,
+    files: Mapping[str, str] | None = None,
+    subject: str | None = None,
+) -> TuneResult:
     """Searches, and ends with the best setting compared and tested once.
 
     Args:
         config: All settings.
         place: Where workers of other machines find this search; None: it is alone.
         files: What else stands in the directory before the first trial: name → text.
+        subject: What the page says was searched; default: model and data.
 
     Raises:
         ConfigError: The settings or the space do not fit the factory or the data, or no trial can be trained.
@@ -68,7 +75,7 @@ def tune(config: TuneConfig, place: Place | None = None, *, files: Mapping[str, 
         OSError: The disk is full or not writable; what is finished is kept.
     """
     _check_workers(config, place)
-    search = starting.start(config, files or {})
+    search = starting.start(config, files or {}, subject)
     with search.run.lock():
         return _work(search, place)
 

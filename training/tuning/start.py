@@ -45,8 +45,8 @@ def space_of(config: TuneConfig, folder: Path | None = None) -> Space:
     return read_space(path, models.accepted_hyperparameters(config.model))
 
 
-def start(config: TuneConfig, files: Mapping[str, str]) -> Search:
-    """A new search in a directory of its own, with further files.
+def start(config: TuneConfig, files: Mapping[str, str], subject: str | None) -> Search:
+    """A new search in a directory of its own, with further files and what its page calls it.
 
     Raises:
         ConfigError, DataError, OSError: As `tune`.
@@ -62,7 +62,7 @@ def start(config: TuneConfig, files: Mapping[str, str]) -> Search:
     write_atomically(run.path / "space.yaml", _resolved(space, oracle.get_space()))
     for name, text in files.items():
         write_atomically(run.path / name, text)
-    record(search)
+    record(search, **({} if subject is None else {"subject": subject}))
     return search
 
 

@@ -75,6 +75,13 @@ def test_a_test_set_that_several_winners_read_is_owned_up_to(tmp_path):
     assert "So far 2 winners were tested" in write_report(run).read_text()
 
 
+def test_the_page_calls_a_search_by_its_subject(tmp_path):
+    run = write_search(tmp_path, rows_of(12))
+    assert "<title>Search: cifar_cnn on digits</title>" in write_report(run).read_text()
+    run.update_record(subject="head of <vgg16>")
+    assert "<title>Search: head of &lt;vgg16&gt;</title>" in write_report(run).read_text()
+
+
 def test_a_search_at_work_has_a_page_that_warns(tmp_path):
     run = write_search(tmp_path, rows_of(6))
     text = write_report(run).read_text()
