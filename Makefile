@@ -25,7 +25,7 @@ TORCH := $(VENV)/.groundwork-bench
 EXPORT_EXTRA := $(VENV)/.groundwork-export
 DEMO_EXTRA := $(VENV)/.groundwork-demo
 
-TRAIN := MODEL DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB EPOCHS BATCH_SIZE \
+TRAIN := MODEL START DATASET DATA_DIR TARGET GROUP POSITIVE IMAGE_SIZE RESIZE COLOR_MODE ON_BAD MEMORY_LIMIT_MB CACHE CACHE_LIMIT_MB EPOCHS BATCH_SIZE \
 	OPTIMIZER LEARNING_RATE MOMENTUM WARMUP MONITOR PATIENCE PRECISION SEED SPLIT_SEED SHIFT FLIP ROTATION ZOOM FILL TTA CLASS_WEIGHT \
 	SCHEDULE WEIGHT_DECAY DECAY LABEL_SMOOTHING EMA LOOKAHEAD GRADIENT_CLIP RUNS_DIR STRATEGY VERBOSE
 SWITCHES := TENSORBOARD DETERMINISTIC SNAPSHOTS NESTEROV FINAL_FIT
@@ -57,7 +57,7 @@ STUDY_FLAGS := STUDY DATA_DIR FOLDERS SEEDS IMAGES_PER_CLASS EPOCHS SIZES STEPS 
 
 # Each table has the name of its file in benchmarks/results.
 BENCH_MINUTES := step training growth decoding evaluation
-BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy collapse cifar_search transfer cases explain tuning predict export coverage cifar_speed
+BENCH_ALL := $(BENCH_MINUTES) time_to_accuracy collapse cifar_search transfer cases explain tuning predict export coverage cifar_speed cifar_ablation
 BENCHES = $(or $(call given,BENCH,$(if $(filter all,$(BENCH)),$(BENCH_ALL),$(BENCH))),$(BENCH_MINUTES))
 bench_training = benchmarks.training --part throughput $(call flags,DATA_DIR REPEATS)
 bench_step = benchmarks.step $(call flags,BATCH_SIZE REPEATS)
@@ -70,12 +70,17 @@ bench_cases = benchmarks.cases $(call flags,HYMENOPTERA MEDNIST DATA_DIR EPOCHS 
 bench_explain = benchmarks.explain $(call flags,DATA_DIR REPEATS STATE)
 bench_predict = benchmarks.predict $(call flags,RUN DATA_DIR REPEATS)
 bench_cifar_speed = benchmarks.cifar_speed $(call flags,DATA_DIR SEEDS STATE) $(call switches,FINAL_FIT)
+bench_cifar_ablation = benchmarks.cifar_ablation $(call flags,DATA_DIR EPOCHS FILTERS SEEDS STATE)
 bench_export = benchmarks.export $(call flags,RUNS RUNS_DIR)
 bench_tuning = benchmarks.tuning $(call flags,DATA_DIR REPEATS STATE)
 bench_decoding = benchmarks.decoding $(call flags,REPEATS)
 bench_evaluation = benchmarks.evaluation $(call flags,REPEATS)
 bench_coverage = benchmarks.coverage
 result = $(call given,RESULTS,--output $(call quoted,RESULTS)/$(1).md)
+
+ifneq ($(filter tune,$(MAKECMDGOALS)),)
+$(if $(call given,FINE_TUNE,x),$(if $(call given,BACKBONE,x),,$(error FINE_TUNE fine-tunes a pre-trained network: say which, BACKBONE=…)))
+endif
 
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)
 $(if $(run)$(predictions),,$(error say what to evaluate: RUN=runs/train/… or PREDICTIONS=file.csv))
@@ -119,8 +124,8 @@ train: $(RUNTIME)  ## train and report: MODEL DATASET DATA_DIR EPOCHS BATCH_SIZE
 train-workers: $(RUNTIME)  ## train by several processes of this machine, as several machines would: WORKERS=2, and the variables of train
 	@$(BIN)/python -m training.launch --workers $(or $(call given,WORKERS,$(call quoted,WORKERS)),2) $(config) $(call flags,$(TRAIN) RESUME) $(call switches,$(SWITCHES)) $(args)
 
-tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS WORKERS …, the variables of train; BACKBONE=… WEIGHTS CUT=early|middle|late|last: the head of a pre-trained network; RESUME=runs/tune/…; RUN=runs/tune/… writes its page again
-	@$(BIN)/python -m $(if $(call given,BACKBONE,x)$(wildcard $(RESUME)/head.yaml),transfer.tune,training.tune) $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) $(if $(call given,BACKBONE,x),$(HEAD)) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS)) $(args)
+tune: $(RUNTIME)  ## search hyperparameters, compare, test once: ALGORITHM=grid|random|hyperband|bayesian MAX_TRIALS TIME=30m SPACE=file.yaml SEEDS FOLDS WORKERS …, the variables of train; BACKBONE=… WEIGHTS CUT=early|middle|late|last: the head of a pre-trained network, FINE_TUNE=1: all of it; RESUME=runs/tune/…; RUN=runs/tune/… writes its page again
+	@$(BIN)/python -m $(if $(call given,BACKBONE,x)$(wildcard $(RESUME)/head.yaml),transfer.tune,training.tune) $(if $(run),--report $(run),$(config) $(call flags,$(TRAIN) $(TUNE) $(if $(call given,BACKBONE,x),$(HEAD)) RESUME) $(call switches,$(SWITCHES) STOP_HOPELESS $(if $(call given,BACKBONE,x),FINE_TUNE))) $(args)
 
 lr-find: $(RUNTIME)  ## propose a learning rate by a range test: the variables of train, LOWEST=1e-6 HIGHEST=10 STEPS=200
 	@$(BIN)/python -m training.lr_find $(config) $(call flags,$(TRAIN) $(FIND)) $(call switches,$(SWITCHES)) $(args)

@@ -70,13 +70,18 @@ def measure(config: SeedsConfig) -> str:
     """
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)}
     seeds = range(config.seed, config.seed + config.count)
-    wanted = [TrainConfig(**settings | {"seed": seed, "split_seed": seed}) for seed in seeds]
+    wanted = [TrainConfig(**settings | _seeded(config, seed)) for seed in seeds]
     named = [(f"seed {one.seed}", one) for one in wanted]
     runs = trained(named, at_once=config.at_once, go_on=config.go_on)
     hardware = runs[0].read_record()["hardware"]
     where = ", ".join([hardware["processor"], f"{hardware['cores']} cores", *hardware["gpus"]])
     table = _table([_result(run) for run in runs], seeds)
     return f"{table}\n\n{config.model} on {config.dataset}, n = {config.count} seeds. {where}."
+
+
+def _seeded(config: TrainConfig, seed: int) -> dict[str, int]:
+    """Seeds of one run; what goes on from a file keeps its split, or it would be tested on what it has learned."""
+    return {"seed": seed} | ({} if config.start is not None else {"split_seed": seed})
 
 
 def trained(wanted: Sequence[tuple[str, TrainConfig]], *, at_once: int, go_on: bool) -> list[Run]:

@@ -19,6 +19,7 @@ class ModelEntry:
         max_classes: 2 where it separates two classes only.
         gradient: False where no gradient reaches the weights (the perceptron's step).
         min_size: Smallest height and width of an image.
+        from_file: Whether it goes on with a network from a file, which the setting `start` names.
     """
 
     summary: str
@@ -27,6 +28,7 @@ class ModelEntry:
     max_classes: int | None = None
     gradient: bool = True
     min_size: int = 1
+    from_file: bool = False
 
 
 IMAGE = ("image",)
@@ -44,4 +46,5 @@ CATALOG: dict[str, ModelEntry] = {
     "gap_cnn": ModelEntry("convolutions, global average pooling, one Dense: class activation maps", IMAGE, min_size=4),
     "dog_cnn": ModelEntry("the notes' dog-breed CNN: 19,189 parameters at 133 classes", IMAGE, min_size=15),
     "cifar_speed": ModelEntry("the network of CIFAR-10 speed records: 1,973,944 parameters", IMAGE, min_size=25),
+    "saved": ModelEntry("a network that was trained before, from a file: --start FILE.keras", from_file=True),
 }

@@ -9,6 +9,7 @@ import keras
 from models.cnn import cifar_cnn, cifar_cnn_functional, dog_cnn, gap_cnn
 from models.linear import linear_regression, logistic_regression, perceptron, softmax_regression
 from models.mlp import cifar_mlp, mlp_classifier, mlp_regressor, mnist_mlp
+from models.saved import saved
 from models.speed import cifar_speed
 
 FACTORIES: dict[str, Callable[..., keras.Model]] = {
@@ -25,4 +26,5 @@ FACTORIES: dict[str, Callable[..., keras.Model]] = {
     "gap_cnn": gap_cnn,
     "dog_cnn": dog_cnn,
     "cifar_speed": cifar_speed,
+    "saved": saved,
 }

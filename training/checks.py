@@ -31,6 +31,7 @@ def check(config: TrainConfig) -> None:
     """Raises ConfigError at the first setting, or pair of settings, that cannot work."""
     _known("model", config.model, CATALOG)
     _known("dataset", config.dataset, SOURCES)
+    _check_start(config)
     _check_pair(config)
     _check_data(config)
     _check_image_settings(config)
@@ -58,11 +59,41 @@ def _models_for(config: TrainConfig) -> str:
         name
         for name, entry in CATALOG.items()
         if entry.gradient
+        and not entry.from_file
         and entry.task in source.tasks
         and set(entry.kinds) & set(source.kinds)
         and (entry.max_classes or math.inf) >= (source.num_classes or 0)
     ]
     return ", ".join(fitting)
+
+
+def _check_start(config: TrainConfig) -> None:
+    """A network from a file needs one, and no other model reads one."""
+    if not CATALOG[config.model].from_file:
+        _require(
+            config.start is None,
+            f"start names the file of --model saved; {config.model} begins anew. Received: start={config.start}.",
+        )
+        return
+    _require(
+        "network" not in config.hyperparameters,
+        "network is filled in from the file that --start names. Leave --hyperparameters.network out.",
+    )
+    if config.start is None:
+        raise ConfigError(
+            f"{config.model} goes on with a network that was trained before: name its file with --start FILE.keras, "
+            "such as model.keras of a run."
+        )
+    _require(
+        Path(config.start).suffix == ".keras",
+        f"start must be a .keras file: other formats can run code on loading. Received: start={config.start}.",
+    )
+
+
+def check_start_file(config: TrainConfig) -> None:
+    """Refuses to train on from a file that is not there; the records of a run that is done need it no more."""
+    if config.start is not None and not Path(config.start).expanduser().is_file():
+        raise ConfigError(f"start names no file: {config.start}. Give the model.keras of a run.")
 
 
 def _check_pair(config: TrainConfig) -> None:

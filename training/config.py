@@ -19,6 +19,7 @@ class TrainConfig:
 
     Attributes:
         model: Factory to build (models.FACTORIES).
+        start: saved: the .keras file whose network is trained further, such as RUN/model.keras of an earlier run.
         dataset: Source of the data: digits, breast_cancer, diabetes, cifar10, folder, npz or csv.
         data_dir: Folder of the data (folder, cifar10), or the .npz or .csv file.
         target: csv: name of the target column.
@@ -77,6 +78,7 @@ class TrainConfig:
     """
 
     model: str = "cifar_cnn"
+    start: str | None = None
     dataset: str = "digits"
     data_dir: str | None = None
     target: str | None = None
@@ -143,6 +145,13 @@ def to_yaml(config: TrainConfig) -> str:
     if config.image_size is not None:
         settings["image_size"] = list(config.image_size)
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
+
+
+def with_absolute_paths(config: TrainConfig) -> TrainConfig:
+    """A record that finds its data, and the network that it starts from, from any folder."""
+    paths = (config.data_dir, config.start)
+    where, start = (None if path is None else str(Path(path).expanduser().resolve()) for path in paths)
+    return dataclasses.replace(config, data_dir=where, start=start)
 
 
 def from_yaml(path: Path | str, **changes: Any) -> TrainConfig:

@@ -22,6 +22,7 @@ from training.devices import ONE_DEVICE, Devices
 from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
 from training.replicas import SharedLoss, synchronize_normalization
+from training.startfile import load_start
 from training.whitening import some_images, whitening_filters
 
 EXAMPLES_PER_CALL = 1024
@@ -144,6 +145,8 @@ def _arguments(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     if data.task == "regression" and "target_mean" in accepted:
         arguments.setdefault("target_mean", float(np.mean(data.train.y)))
         arguments.setdefault("target_scale", float(np.std(data.train.y)) or 1.0)
+    if config.start is not None:
+        arguments["network"] = load_start(config)
     if data.kind == "image" and "whitening" in accepted and "whitening" not in arguments:
         arguments["whitening"] = whitening_filters(standardized(some_images(data.train.x)))
     return arguments

@@ -89,7 +89,10 @@ def reproduce(config: ReproduceConfig) -> tuple[Run, list[Difference]]:
     settings = from_yaml(run.config, **changes)
     pinned = {name: record["resolved"][name] for name in PINNED if name in record["resolved"]}
     import_tensorflow()
+    from training.startfile import check_same_start
     from training.train import train
+
+    check_same_start(run, record, settings)
 
     folder = run.path.resolve().parent
     runs_dir = str(folder.parent) if folder.name == "train" else settings.runs_dir

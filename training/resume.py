@@ -110,6 +110,8 @@ def config_digest(config: Any) -> str:
         for field in dataclasses.fields(config)
         if field.name not in UNDECISIVE and getattr(config, field.name) != _default(field)
     }
+    if settings.get("start") is not None:
+        settings["start"] = Path(settings["start"]).expanduser().resolve()  # as config.yaml has it
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -238,6 +240,7 @@ def _go_on(start: Start) -> RunResult:
     """Loads the data, builds the model with the choices that were resolved before, and trains on."""
     from training.devices import passing_run, start_devices
     from training.prepare import prepare
+    from training.startfile import check_same_start
     from training.train import Job, load_data, quiet_beside_the_chief, run_job
 
     devices = start_devices(start.config)
@@ -248,6 +251,7 @@ def _go_on(start: Start) -> RunResult:
     data = load_data(config)
     record = run.read_record() if run.record.exists() else {}
     _check_data(run, state.facts["data_digest"] if state else record.get("data", {}).get("digest"), data.digest)
+    check_same_start(run, record, config)
     plan = state.facts["plan"] if state else {}
     pinned = {name: plan[name] for name in ("batch_size", "steps_per_execution", "precision") if name in plan}
     place = f"{state.epoch} {state.step}" if state else ""

@@ -7,7 +7,6 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,8 +15,8 @@ import models
 from evaluation.files import write_atomically
 from training import datasets
 from training.callbacks import Clock
-from training.checks import ConfigError, check_num_classes
-from training.config import TrainConfig, to_yaml
+from training.checks import ConfigError, check_num_classes, check_start_file
+from training.config import TrainConfig, to_yaml, with_absolute_paths
 from training.cpu import give_memory_back
 from training.datasets.dataset import Dataset
 from training.devices import Devices, WorkerLost, passing_run, start_devices
@@ -31,6 +30,7 @@ from training.prepare import Plan, class_weights, prepare
 from training.results import describe, relative, reported_splits, write_splits
 from training.resume import config_digest
 from training.run import Run, environment, new_run
+from training.startfile import check_start, start_facts
 from training.tensorboard import check_installed
 
 VALIDATION_BATCH = 256
@@ -56,7 +56,8 @@ def train(config: TrainConfig) -> RunResult:
     devices = start_devices(config)
     config = quiet_beside_the_chief(config, devices)
     data = load_data(config)
-    devices.agree({"settings": config_digest(config), "data": data.digest})
+    start = start_facts(config).get("start", {}).get("sha256", "")
+    devices.agree({"settings": config_digest(config), "data": data.digest, "network to start from": start})
     with devices.fitting():
         model, twin, plan = prepare(config, data, devices)
     with _new_run(config, devices) as run:
@@ -90,11 +91,13 @@ def load_data(config: TrainConfig) -> Dataset:
         models.check_hyperparameters(config.model, config.hyperparameters)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    check_start_file(config)
     if config.tensorboard:
         check_installed()
     task = models.CATALOG[config.model].task
     data = datasets.load(config, task=task, progress=config.verbose != "silent")
     check_num_classes(config.model, config.dataset, data.num_classes or None)
+    data = check_start(config, data)
     return with_validation(data) if config.final_fit else data
 
 
@@ -105,7 +108,7 @@ def run_job(job: Job) -> RunResult:
         TrainingDiverged, DataError, ConfigError, OSError: As `train`; a note on the exception says how to resume.
     """
     config, data, run = job.config, job.data, job.run
-    write_atomically(run.config, to_yaml(_with_absolute_path(config)))
+    write_atomically(run.config, to_yaml(with_absolute_paths(config)))
     write_splits(run, data, reported_splits(config))
     known = {} if run.record.exists() and "versions" in run.read_record() else beginning()
     facts = data_facts(data) | _facts(config, job.plan, job.model) | {"devices": job.devices.facts}
@@ -165,13 +168,6 @@ def beginning() -> dict[str, Any]:
     return {"started": datetime.now(UTC).isoformat(timespec="seconds")} | environment()
 
 
-def _with_absolute_path(config: TrainConfig) -> TrainConfig:
-    """A record that finds its data from any folder."""
-    if config.data_dir is None:
-        return config
-    return dataclasses.replace(config, data_dir=str(Path(config.data_dir).expanduser().resolve()))
-
-
 def data_facts(data: Dataset) -> dict[str, Any]:
     """What `run.json` says of the data."""
     return {
@@ -198,7 +194,7 @@ def _facts(config: TrainConfig, plan: Plan, model: keras.Model) -> dict[str, Any
             "parameters": model.count_params(),
         },
         "seed": config.seed,
-    }
+    } | start_facts(config)
 
 
 def _fit(job: Job, interrupt: Interrupt) -> tuple[Watch, float, bool]:

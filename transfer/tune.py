@@ -1,4 +1,7 @@
-"""`python -m transfer.tune`: searches the head of a pre-trained network. `make tune BACKBONE=…` forwards to it."""
+"""`python -m transfer.tune`: searches the head of a pre-trained network, or how it is fine-tuned.
+
+`make tune BACKBONE=…` forwards to it.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,17 @@ from training.startup import import_tensorflow
 from training.tune import USER_ERRORS, ending_in_words
 from training.tuning.channel import read_place
 from training.tuning.resume import ResumeTuneConfig, refuse_other_settings
-from transfer.headconfig import HEADS, HeadSearchConfig
 from transfer.pretrained.catalog import BACKBONES
+from transfer.search.config import HEADS, PretrainedSearchConfig
 
 if TYPE_CHECKING:
-    from transfer.heads import HeadResult
+    from transfer.search.heads import HeadResult
 
 PROG = "python -m transfer.tune"
-DESCRIPTION = "Searches the head of a pre-trained network, on features that are computed once."
+DESCRIPTION = (
+    "Searches the head of a pre-trained network, on features that are computed once; with --fine-tune how the whole "
+    "network learns."
+)
 RESUME = """go on with a search that was interrupted, terminated or killed, or make it longer:
   --resume SEARCH       its directory; beside it only --max-trials, --time, --workers, --data-dir, --verbose
 """
@@ -43,19 +49,23 @@ def _search(argv: list[str]) -> HeadResult:
     """Starts a search, or goes on with one where `--resume` stands on the command line."""
     if read_place(os.environ) is not None:
         raise ConfigError(
-            "several machines search on a file that each of them has: share runs/features/….npz, and use make tune "
-            "DATASET=npz DATA_DIR=that-file. Unset the three variables to search here."
+            "several machines search on files that each of them has: share runs/features/….npz and use make tune "
+            "DATASET=npz DATA_DIR=that-file for heads, or a network with its head and use make tune MODEL=saved "
+            "START=that-file for fine-tuning. Unset the three variables to search here."
         )
     resumed = any(argument.partition("=")[0] == "--resume" for argument in argv)
     if resumed:
         refuse_other_settings(argv)
         request = parse_config(ResumeTuneConfig, argv, prog=PROG, description="Goes on with a search.")
     else:
-        config = parse_config(HeadSearchConfig, argv, prog=PROG, description=DESCRIPTION, choices_help=choices())
+        config = parse_config(PretrainedSearchConfig, argv, prog=PROG, description=DESCRIPTION, choices_help=choices())
     import_tensorflow()
-    from transfer.heads import go_on, tune_head
+    from transfer.search.finetuning import tune_fine_tuning
+    from transfer.search.heads import HeadResult, go_on, tune_head
 
-    return go_on(request) if resumed else tune_head(config)
+    if resumed:
+        return go_on(request)
+    return HeadResult(tune_fine_tuning(config), None) if config.fine_tune else tune_head(config)
 
 
 def _show(result: HeadResult) -> int:

@@ -187,7 +187,14 @@ ERRORS: list[tuple[str, tuple, int, dict[str, Any], str]] = [
         {},
         "Unknown model. Did you mean 'cifar_cnn'? Available: perceptron, logistic_regression, softmax_regression, "
         "linear_regression, mlp_classifier, mlp_regressor, mnist_mlp, cifar_mlp, cifar_cnn, cifar_cnn_functional, "
-        "gap_cnn, dog_cnn, cifar_speed. Received: name='cifar_cn'.",
+        "gap_cnn, dog_cnn, cifar_speed, saved. Received: name='cifar_cn'.",
+    ),
+    (
+        "saved",
+        IMAGE,
+        2,
+        {},
+        "saved goes on with a network that was trained before: name its file with --start FILE.keras.",
     ),
 ]
 

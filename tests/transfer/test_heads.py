@@ -16,9 +16,9 @@ from training.checks import ConfigError
 from training.resume import AlreadyFinished
 from training.run import Run, RunError
 from training.tuning.resume import ResumeTuneConfig
-from transfer import heads
-from transfer.headconfig import RECORD, HeadSearchConfig
 from transfer.pretrained.catalog import TransferError
+from transfer.search import heads
+from transfer.search.config import RECORD, PretrainedSearchConfig
 from transfer.source import load_source
 
 OLD_NAMES = "ignore:(currentThread|getName)\\(\\) is deprecated:DeprecationWarning"  # keras-tuner's
@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
         yield folder
 
 
-def config_for(folder, **changes) -> HeadSearchConfig:
+def config_for(folder, **changes) -> PretrainedSearchConfig:
     settings = {
         "backbone": "mobilenet_0.25_128",
         "weights": str(folder / "lively.keras"),
@@ -52,7 +52,7 @@ def config_for(folder, **changes) -> HeadSearchConfig:
         "verbose": "silent",
         "precision": "float32",
     }
-    return HeadSearchConfig(**settings | changes)
+    return PretrainedSearchConfig(**settings | changes)
 
 
 @pytest.fixture(scope="module")

@@ -92,6 +92,7 @@ class Entry:
         self._checks = index["check"]
         # The map holds a descriptor of its own, and with it the lock of `file`, which may be closed.
         self.pixels = np.memmap(file, np.uint8, "r", pixels_at(count), (count, *shape))
+        self._plain = np.asarray(self.pixels)  # the same, without what a memmap does for each row that is reached
 
     def find(self, key: bytes) -> tuple[int, np.ndarray, bytes] | None:
         """Row number, pixels and checksum of `key`, compared; None where it is absent.
@@ -102,10 +103,11 @@ class Entry:
         row = self.rows.get(key)
         if row is None:
             return None
-        check = example_hash(self.pixels[row])
+        pixels = self._plain[row]
+        check = example_hash(pixels)
         if check != bytes(self._checks[row]):
             raise ValueError("damaged")
-        return row, self.pixels[row], check
+        return row, pixels, check
 
 
 class CachedImages:

@@ -20,6 +20,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from evaluation.files import write_atomically
 from training.checks import ConfigError
+from training.startfile import start_facts
 from training.tuning.channel import LOOPBACK, Channel, Closed, Place, admit, listen
 from training.tuning.oracles import SPENT
 from training.tuning.search import Search
@@ -100,8 +101,16 @@ class Chief:
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("config.yaml", "space.yaml")}
         channel.send({"files": files, "precision": self.search.base.precision})
 
-    def _on_ready(self, channel: Channel, *, data: str, attachment: bytes | None) -> None:
-        if data != self.search.data.digest:
+    def _on_ready(
+        self, channel: Channel, *, data: str, start: dict[str, str] | None = None, attachment: bytes | None
+    ) -> None:
+        if start != start_facts(self.search.config.training).get("start"):
+            self._refuse(
+                channel,
+                f"worker {self.names[channel]} starts from another network than the chief: copy "
+                f"{self.search.config.start} to it.",
+            )
+        elif data != self.search.data.digest:
             self._refuse(
                 channel,
                 f"the data of worker {self.names[channel]} is not the chief's (SHA-256 {data[:12]}… and "

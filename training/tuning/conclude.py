@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.files import write_atomically
-from training.config import TrainConfig, from_yaml, to_yaml
+from training.config import TrainConfig, from_yaml, to_yaml, with_absolute_paths
 from training.files import write_json
 from training.finish import RunResult
 from training.job import Job
@@ -136,9 +136,8 @@ def _say(search: Search, text: str) -> None:
 def _write_best(search: Search, winner: TrainConfig) -> Path:
     """`best.yaml`, with the seed and the choice of precision that the user gave."""
     config = dataclasses.replace(winner, precision=search.config.precision, seed=search.config.seed)
-    where = config.data_dir and str(Path(config.data_dir).expanduser().resolve())
     path = search.run.path / "best.yaml"
-    write_atomically(path, to_yaml(dataclasses.replace(config, data_dir=where)))
+    write_atomically(path, to_yaml(with_absolute_paths(config)))
     return path
 
 

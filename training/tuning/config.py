@@ -13,7 +13,7 @@ import yaml
 from evaluation.command import check_settings
 from models.catalog import CATALOG
 from training.checks import ConfigError
-from training.config import TrainConfig, to_yaml
+from training.config import TrainConfig, to_yaml, with_absolute_paths
 from training.datasets.catalog import SOURCES
 
 Algorithm = Literal["grid", "random", "hyperband", "bayesian"]
@@ -63,6 +63,11 @@ class TuneConfig(TrainConfig):
                 raise ConfigError(f"{name} must be at least {low}. Received: {name}={value}.")
         if self.folds == 1 or self.folds < 0:
             raise ConfigError(f"folds must be 0 (none) or at least 2. Received: folds={self.folds}.")
+        if self.folds and CATALOG[self.model].from_file:
+            raise ConfigError(
+                "folds judge on parts of the training images, which the network to start from has learned already. "
+                f"Use --seeds. Received: model={self.model}, folds={self.folds}."
+            )
         if self.folds and self.seeds > 1:
             raise ConfigError(f"folds and seeds exclude each other. Received: folds={self.folds}, seeds={self.seeds}.")
         seconds_of(self.time)
@@ -117,8 +122,7 @@ def seconds_of(text: str | None) -> float | None:
 
 def write_settings(config: TuneConfig) -> str:
     """Every setting, one a line; `--config` reads it back."""
-    where = config.data_dir and str(Path(config.data_dir).expanduser().resolve())
-    return to_yaml(dataclasses.replace(config, data_dir=where))
+    return to_yaml(with_absolute_paths(config))
 
 
 def read_settings(path: Path, *, for_page: bool = False, **changes: Any) -> TuneConfig:

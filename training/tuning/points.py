@@ -14,7 +14,7 @@ from training.tuning.spaces import Settings, Space
 TUNABLE = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup", "momentum", "nesterov"),
     *("weight_decay", "gradient_clip", "ema", "label_smoothing", "patience", "class_weight"),
-    *("shift", "flip", "rotation", "zoom", "fill", "lookahead", "decay"),
+    *("shift", "flip", "rotation", "zoom", "fill", "lookahead", "decay", "rate_multipliers"),
 )
 INSIDE_LOSS = ("label_smoothing", "l1", "l2", "class_weight")
 LARGEST_SEED = 2**31 - 1

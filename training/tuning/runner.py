@@ -22,6 +22,8 @@ from training.forget import passing_models
 from training.interrupt import EXIT_CODES
 from training.job import Job
 from training.prepare import prepare
+from training.run import RunError
+from training.startfile import start_facts
 from training.train import fit_job
 from training.tuning.config import TuneConfig
 from training.tuning.folds import folds_of
@@ -197,6 +199,7 @@ class Runner:
         base: What every trial starts from; its precision is resolved.
         data: The splits.
         parts: The same, or one data set per fold.
+        start: What is known of the file that trials start from.
     """
 
     config: TuneConfig
@@ -204,6 +207,7 @@ class Runner:
     base: TrainConfig
     data: Dataset
     parts: Sequence[Dataset]
+    start: Mapping[str, Any]
 
     def run(self, number: int, values: Mapping[str, Any], curves: Sequence[Sequence[float]]) -> Outcome:
         """Trains one trial.
@@ -215,8 +219,11 @@ class Runner:
 
         Raises:
             ConfigError, TrainingDiverged, KeyboardInterrupt: As `train_once`.
+            RunError: The file that trials start from is another one than before.
         """
         config = self.config
+        if start_facts(config.training) != self.start:
+            raise RunError(f"{config.start} has changed since the search began: its trials would not compare.")
         judged = config.stop_hopeless and config.algorithm != "hyperband" and not config.deterministic
         objective, direction = config.goal
         return run_trial(
@@ -235,8 +242,10 @@ def runner_for(config: TuneConfig, space: Space, base: TrainConfig, data: Datase
 
     Raises:
         ConfigError: There are fewer examples or groups than folds.
+        RunError: The file that trials start from is gone.
     """
-    return Runner(config, space, base, data, folds_of(data, config.folds, config.split_seed))
+    parts = folds_of(data, config.folds, config.split_seed)
+    return Runner(config, space, base, data, parts, start_facts(config.training))
 
 
 def reason_of(error: BaseException) -> str:

@@ -80,6 +80,16 @@ def tune(
         return _work(search, place)
 
 
+def check(config: TuneConfig) -> None:
+    """Refuses what can be refused before any data is read.
+
+    Raises:
+        ConfigError: The space, the algorithm and the settings do not fit each other.
+    """
+    _check_workers(config, None)
+    starting.check(config)
+
+
 def _check_workers(config: TuneConfig, place: Place | None) -> None:
     if place is None and not config.workers:
         raise ConfigError("workers 0 leaves all trials to other machines: set the three variables of README.md first.")

@@ -107,6 +107,16 @@ def cifar_speed(hp: HyperParameters) -> Settings:
     }
 
 
+def saved(hp: HyperParameters) -> Settings:
+    """Space of `saved`, which goes on with a network that was trained before, at a low rate."""
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-5, 1e-3, sampling="log", default=1e-4),
+        "batch_size": hp.Choice("batch_size", [32, 16, 64, 128]),
+        "weight_decay": hp.Choice("weight_decay", [0.0, 1e-4, 1e-2]),
+        **smoothing(hp),
+    }
+
+
 def image_mlp(hp: HyperParameters) -> Settings:
     """Space of `mnist_mlp` and `cifar_mlp`, whose widths are fixed."""
     rate = {"dropout_rate": hp.Float("dropout_rate", 0.0, 0.6, step=0.1, default=0.2)}
@@ -155,5 +165,6 @@ SPACES: dict[str, Space] = {
     "gap_cnn": gap_cnn,
     "dog_cnn": dog_cnn,
     "cifar_speed": cifar_speed,
+    "saved": saved,
 }
 """The space of every factory that a gradient can train; the perceptron has nothing to search."""

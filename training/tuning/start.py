@@ -22,6 +22,7 @@ from training.config import TrainConfig
 from training.datasets.dataset import Dataset
 from training.resume import STORAGE
 from training.run import new_run
+from training.startfile import start_facts
 from training.train import beginning, data_facts, load_data
 from training.tuning.config import TuneConfig, write_settings
 from training.tuning.oracles import Bayesian, Dependable, new_oracle, random_first
@@ -45,15 +46,29 @@ def space_of(config: TuneConfig, folder: Path | None = None) -> Space:
     return read_space(path, models.accepted_hyperparameters(config.model))
 
 
+def check(config: TuneConfig) -> tuple[Space, Dependable]:
+    """Refuses what can be refused before any data is read; returns the space and its oracle.
+
+    Raises:
+        ConfigError: The space, the algorithm and the settings do not fit each other.
+    """
+    try:
+        models.check_hyperparameters(config.model, config.hyperparameters)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    space = space_of(config)
+    oracle = new_oracle_for(config, space)
+    _check_bound(config, oracle)
+    return space, oracle
+
+
 def start(config: TuneConfig, files: Mapping[str, str], subject: str | None) -> Search:
     """A new search in a directory of its own, with further files and what its page calls it.
 
     Raises:
         ConfigError, DataError, OSError: As `tune`.
     """
-    space = space_of(config)
-    oracle = new_oracle_for(config, space)
-    _check_bound(config, oracle)
+    space, oracle = check(config)
     data = load_data(config.training)
     base = base_of(config, data, None)
     run = new_run(config.runs_dir, "tune", config.model, config.dataset)
@@ -177,5 +192,5 @@ def signature(config: TuneConfig, data: Dataset, oracle: Dependable, space: Spac
     ranges = json.dumps(oracle.hyperparameters.get_config()["space"], sort_keys=True)
     if isinstance(space, FileSpace) and space.sets:
         ranges += json.dumps(space.sets, sort_keys=True)
-    plain = json.loads(json.dumps(settings, default=str))
+    plain = json.loads(json.dumps(settings | start_facts(config.training), default=str))
     return {"settings": plain, "space": hashlib.sha256(ranges.encode()).hexdigest(), "data": data.digest}

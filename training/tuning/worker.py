@@ -67,6 +67,7 @@ def _begin(channel: Channel, data_dir: str | None) -> Runner:
     """Loads what the chief searches on; the chief compares the data with its own."""
     told = channel.ask({"say": "hello", "host": platform.node(), "pid": os.getpid()})
     import_tensorflow()
+    from training.startfile import start_facts
     from training.train import load_data
     from training.tuning.config import read_settings
     from training.tuning.runner import runner_for
@@ -79,7 +80,7 @@ def _begin(channel: Channel, data_dir: str | None) -> Runner:
         config = read_settings(Path(folder) / "config.yaml", **changes)
         space = space_of(config, Path(folder))
     data = load_data(config.training)
-    channel.send({"say": "ready", "data": data.digest})
+    channel.send({"say": "ready", "data": data.digest, **start_facts(config.training)})
     return runner_for(config, space, base_of(config, data, told["precision"]), data)
 
 
@@ -113,8 +114,9 @@ def _bytes_of(model: Any, data: Dataset) -> bytes:
 def _complain(channel: Channel, error: Exception) -> None:
     """Tells the chief of an error that is no bad point: the search ends with it."""
     from training.datasets.dataset import DataError
+    from training.run import RunError
 
-    kind = USER_ERROR if isinstance(error, (ConfigError, DataError)) else OWN_ERROR
+    kind = USER_ERROR if isinstance(error, (ConfigError, DataError, RunError)) else OWN_ERROR
     kind = OS_ERROR if isinstance(error, OSError) else kind
     text = " ".join(str(error).split()) or type(error).__name__
     trace = "".join(traceback.format_exception(error))

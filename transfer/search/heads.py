@@ -23,12 +23,13 @@ from training.job import metadata_of
 from training.resume import AlreadyFinished
 from training.run import Run, RunError, open_run
 from training.tuning import session
+from training.tuning.config import read_settings
 from training.tuning.resume import ResumeTuneConfig, refuse_complete
 from training.tuning.session import TuneResult
 from transfer.bottleneck.taps import taps
 from transfer.features import Features, features_of
-from transfer.headconfig import RECORD, HeadPlace, HeadSearchConfig, read_place_of_head
 from transfer.pretrained.catalog import cut_layer
+from transfer.search.config import FINE_TUNED, RECORD, HeadPlace, PretrainedSearchConfig, read_place_of_head
 from transfer.source import Source, load_source
 
 NETWORK = "network.keras"
@@ -49,7 +50,7 @@ class HeadResult:
     network: Path | None
 
 
-def tune_head(config: HeadSearchConfig) -> HeadResult:
+def tune_head(config: PretrainedSearchConfig) -> HeadResult:
     """Computes features, searches, and puts the winning head on the network.
 
     Args:
@@ -76,6 +77,8 @@ def go_on(request: ResumeTuneConfig) -> HeadResult:
         As `tune_head`; RunError where the directory is none, AlreadyFinished where nothing is lacking.
     """
     run = open_run(request.resume)
+    if not (run.path / RECORD).exists() and run.config.is_file() and read_settings(run.config).model == FINE_TUNED:
+        return HeadResult(session.go_on(request), None)
     if (run.path / NETWORK).is_file():
         refuse_complete(run, request)
     place = read_record(run, data_dir=request.data_dir)

@@ -1,0 +1,131 @@
+"""The file that a training goes on from: `--model saved --start FILE.keras`."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from evaluation.files import sha256
+from training.checkpoint import load_model, read_metadata
+from training.checks import ConfigError
+from training.config import TrainConfig
+from training.datasets.dataset import Dataset
+from training.datasets.text import printable
+from training.modelfile import check_model_file
+from training.run import Run, RunError
+
+
+def load_start(config: TrainConfig) -> keras.Model:
+    """The network that the training starts from, in float32.
+
+    Raises:
+        RunError: The file is gone, torn, or could run code.
+    """
+    return load_model(_path(config))
+
+
+def start_facts(config: TrainConfig) -> dict[str, dict[str, str]]:
+    """What `run.json` says of the file: nothing for a training that begins anew.
+
+    Raises:
+        RunError: The file is gone.
+    """
+    if config.start is None:
+        return {}
+    path = _path(config)
+    try:
+        return {"start": {"sha256": sha256(path)}}
+    except OSError as error:
+        raise RunError(f"the network to start from cannot be read: {path} ({error.strerror}).") from error
+
+
+def check_same_start(run: Run, record: dict[str, Any], config: TrainConfig) -> None:
+    """Refuses to go on, or to train again, from another network than the run's.
+
+    Raises:
+        RunError: It says which file changed.
+    """
+    known = record.get("start", {}).get("sha256")
+    if known is None or config.start is None:
+        return
+    now = start_facts(config)["start"]["sha256"]
+    if now != known:
+        raise RunError(
+            f"{config.start} is not the network that {run.path.name} started from: SHA-256 {now[:12]}… where the run "
+            f"has {known[:12]}…. Put it back, or start a new run."
+        )
+
+
+def check_start(config: TrainConfig, data: Dataset) -> Dataset:
+    """Refuses a network that has learned from the images that are to judge it.
+
+    Args:
+        config: Settings of the training.
+        data: Its splits.
+
+    Returns:
+        The data set, with a note where the network was trained for classes of other names, or where nobody can say
+        which part of this very data it has learned from.
+
+    Raises:
+        RunError: The file is gone, torn, or could run code.
+        ConfigError: The network was trained on the same data, split in another way.
+    """
+    if config.start is None:
+        return data
+    path = _path(config)
+    check_model_file(path)
+    known = read_metadata(path)
+    notes = [_names_note(known.get("class_names"), data), _split_note(path, known.get("data_digest"), data, config)]
+    return dataclasses.replace(data, notes=(*data.notes, *(note for note in notes if note)))
+
+
+def _names_note(known: Any, data: Dataset) -> str | None:
+    """Another number of classes is refused when the network is built."""
+    names = [printable(name) for name in known] if isinstance(known, list) else []
+    if len(names) != data.num_classes or names == list(data.class_names):
+        return None
+    return (
+        f"The network to start from was trained for {', '.join(names)}; the classes are now "
+        f"{', '.join(data.class_names)}, in this order."
+    )
+
+
+def _split_note(path: Path, digest: Any, data: Dataset, config: TrainConfig) -> str | None:
+    """Compares the training examples of the network's own run with those that judge now, where the data is the same."""
+    if digest != data.digest:
+        return None
+    learned = _training_ids(path.parent / "splits.csv")
+    if learned is None:
+        return (
+            f"The network to start from was trained on this data; no splits.csv beside {path.name} says on which part, "
+            "so validation and test may hold what it has learned."
+        )
+    for name in ("test",) if config.final_fit else ("validation", "test"):
+        shared = learned.intersection(str(one) for one in data.splits[name].ids)
+        if shared:
+            raise ConfigError(
+                f"the network to start from has learned from {len(shared):,} of the {len(data.splits[name]):,} {name} "
+                f"examples: it was trained on the same data, split in another way (or with --final-fit). Give the "
+                f"split_seed and the fractions of {path.parent / 'config.yaml'}."
+            )
+    return None
+
+
+def _training_ids(path: Path) -> set[str] | None:
+    """Names of the training examples in a run's `splits.csv`; None where there is none."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return {row["id"] for row in csv.DictReader(file) if row["split"] == "train"}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error):
+        return None
+
+
+def _path(config: TrainConfig) -> Path:
+    if config.start is None:
+        raise ValueError("a training that begins anew has no file to start from.")
+    return Path(config.start).expanduser()
