@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,9 +62,11 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
             f"{run.path.name} is a final fit: no validation split is left on which a rule could choose. Give the "
             f"threshold that the run before it chose: --threshold 0.3, say. Received: rule={config.rule}."
         )
-    expected = run.read_record().get("data", {}).get("digest")
+    known = run.read_record().get("data", {})
     data = datasets.load(settings, task=CATALOG[settings.model].task)
-    _check_digest(run, expected, data.digest)
+    _check_digest(run, known.get("digest"), data.digest)
+    notes = dict.fromkeys([*known.get("notes", []), *data.notes])  # the run's own, of its start or its choice of images
+    data = dataclasses.replace(data, notes=tuple(notes))
     data = with_validation(data) if settings.final_fit else data
     predictions = _predictions(run, data, reported_splits(settings))
     _check_sections(run)

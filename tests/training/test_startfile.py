@@ -15,6 +15,7 @@ from tests.training.commands import short_report
 from training.checkpoint import load_model
 from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml
+from training.evaluate import EvaluateRunConfig, evaluate_run
 from training.reproduce import ReproduceConfig, reproduce
 from training.resume import ResumeConfig, resume
 from training.run import RunError
@@ -177,10 +178,12 @@ def test_a_file_that_is_named_from_here_is_found_from_everywhere(folder, monkeyp
     assert resume(ResumeConfig(str(run.path), epochs=2, verbose="silent")).history["loss"][1:]
 
 
-def test_other_names_of_the_classes_are_noted(folder):
+def test_other_names_of_the_classes_are_noted_and_evaluated_again_too(folder, monkeypatch):
     images(folder, "named.npz", names=("dark", "light", "grey"))
     run = train(config_for(folder, data_dir=str(folder / "named.npz"), epochs=1)).run
     (note,) = notes_of(run)
+    monkeypatch.setattr("training.evaluate.report_run", lambda run, settings, data, *_: data)
+    assert evaluate_run(EvaluateRunConfig(str(run.path))).notes.count(note) == 1
     assert note.startswith(
         "The network to start from was trained for dark, grey, light; the classes are now dark, light"
     )

@@ -107,7 +107,7 @@ def draw_sizes(panels: Mapping[str, Mapping[str, Curve]], *, xlabel: str, title:
                 _band(ax, curve, SIZE_LOOKS[kind])
             sizes = sorted({size for curve in curves.values() for size in curve})
             ax.set_xscale("log")
-            ax.set_xticks(sizes, [f"{size:.3g}" for size in sizes])
+            ax.set_xticks(sizes, [f"{size:.0f}" for size in sizes])
             ax.minorticks_off()
             ax.set_title(heading, fontsize=10)
             ax.set_xlabel(xlabel)

@@ -57,7 +57,7 @@ def images_files(found: Mapping[str, Mapping[images.Net, Row]], config: StudyCon
     panels, texts, results = {}, [], []
     for name, rows in found.items():
         curves = curves_of({(net.kind, row["per_class"], net.seed): row["accuracy"] for net, row in rows.items()})
-        counts = {size: f"{size:.3g}" for size in curves["transfer"]}
+        counts = {size: f"{size:.0f}" for size in curves["transfer"]}
         scored = next(iter(rows.values()))["scored"]
         panels[f"{name} ({scored:,} images scored)"] = curves
         texts.append(f"**{name}**\n\n{sizes_markdown(curves, counts, {})}")
@@ -66,7 +66,7 @@ def images_files(found: Mapping[str, Mapping[images.Net, Row]], config: StudyCon
         ]
     note = (
         f"Accuracy on held-out images, mean (95 % t interval) of {config.seeds} seeds, each of which draws other "
-        f"training images. Transfer: a linear layer on features of {config.backbone} (ImageNet, frozen: case "
+        f"training images; a class that has fewer gives all. Transfer: a linear layer on features of {config.backbone} (ImageNet, frozen: case "
         f"1); from scratch: {images.NETWORK} at {config.scratch_size} px. {_recipe(config)}. {machine_words(config)}"
     )
     title = (

@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from training.datasets.text import counted
 from training.run import package_versions, processor
 from transfer.studies import cuts
 from transfer.studies.config import StudyConfig
@@ -97,7 +98,7 @@ def machine_words(config: StudyConfig) -> str:
     """What it ran on."""
     versions = package_versions()
     named = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "keras"))
-    return f"{processor()}, {config.workers} processes of one core each; Python {versions['python']}, {named}."
+    return f"{processor()}, {counted(config.workers, 'process')} of one core each; Python {versions['python']}, {named}."
 
 
 def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
