@@ -182,6 +182,7 @@ def test_kill_9_at_any_moment_loses_nothing(tmp_path):
 @pytest.mark.slow
 def test_ants_and_bees_are_a_small_and_similar_data_set(shared, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(shared / "keras_home"))
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(shared / "keras_home"))  # read when Keras was loaded
     from transfer.config import TransferConfig
     from transfer.finetune import transfer
 

@@ -66,8 +66,9 @@ def images_files(found: Mapping[str, Mapping[images.Net, Row]], config: StudyCon
         ]
     note = (
         f"Accuracy on held-out images, mean (95 % t interval) of {config.seeds} seeds, each of which draws other "
-        f"training images; a class that has fewer gives all. Transfer: a linear layer on features of {config.backbone} (ImageNet, frozen: case "
-        f"1); from scratch: {images.NETWORK} at {config.scratch_size} px. {_recipe(config)}. {machine_words(config)}"
+        f"training images; a class that has fewer gives all. Transfer: a linear layer on features of {config.backbone} "
+        f"(ImageNet, frozen: case 1); from scratch: {images.NETWORK} at {config.scratch_size} px. {_recipe(config)}. "
+        f"{machine_words(config)}"
     )
     title = (
         "From how few images? A linear layer on frozen ImageNet features, or a small network from scratch\n"

@@ -98,7 +98,9 @@ def machine_words(config: StudyConfig) -> str:
     """What it ran on."""
     versions = package_versions()
     named = ", ".join(f"{name} {versions[name]}" for name in ("tensorflow", "keras"))
-    return f"{processor()}, {counted(config.workers, 'process')} of one core each; Python {versions['python']}, {named}."
+    return (
+        f"{processor()}, {counted(config.workers, 'process')} of one core each; Python {versions['python']}, {named}."
+    )
 
 
 def _table(rows: Sequence[Sequence[str]], header: Sequence[str]) -> str:
