@@ -13,6 +13,7 @@ from tests.training.commands import short_report
 from training.run import Run
 from transfer.backbones import build_backbone
 from transfer.config import TransferConfig
+from transfer.search.config import PretrainedSearchConfig
 
 
 def blobs(folder: Path, count: int = 24) -> Path:
@@ -56,6 +57,28 @@ def config_for(folder: Path, **changes: Any) -> TransferConfig:
         "verbose": "silent",
     }
     return TransferConfig(**settings | changes)
+
+
+def search_config(folder: Path, **changes: Any) -> PretrainedSearchConfig:
+    """Settings of a search on `blobs` from `lively_weights`, compared and tested with one seed."""
+    settings: dict[str, Any] = {
+        "backbone": "mobilenet_0.25_128",
+        "weights": str(folder / "lively.keras"),
+        "dataset": "npz",
+        "data_dir": str(folder / "blobs.npz"),
+        "finalists": 1,
+        "final_seeds": 1,
+        "runs_dir": str(folder / "runs"),
+        "verbose": "silent",
+        "precision": "float32",
+    }
+    return PretrainedSearchConfig(**settings | changes)
+
+
+def quick_search(patch: Any) -> None:
+    """Replaces the report of a search's final run, and its page, by some that take no time."""
+    patch.setattr("training.finish.report_run", short_report)
+    patch.setattr("training.tuning.session.write_report", lambda run: run.report / "index.html")
 
 
 def use_short_mobilenet(patch: Any) -> None:

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.training.commands import short_report
-from tests.transfer.runs import blobs, lively_weights, quick_report, use_short_mobilenet
+from tests.transfer.runs import blobs, lively_weights, quick_report, quick_search, search_config, use_short_mobilenet
 from training.checkpoint import load_model
 from training.checks import ConfigError
 from training.config import from_yaml
@@ -32,29 +31,14 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         use_short_mobilenet(patch)
         quick_report(patch)
-        patch.setattr("training.finish.report_run", short_report)
-        patch.setattr("training.tuning.session.write_report", lambda run: run.report / "index.html")
+        quick_search(patch)
         blobs(folder)
         lively_weights(folder)
         yield folder
 
 
 def config_for(folder, **changes) -> PretrainedSearchConfig:
-    settings = {
-        "backbone": "mobilenet_0.25_128",
-        "weights": str(folder / "lively.keras"),
-        "dataset": "npz",
-        "data_dir": str(folder / "blobs.npz"),
-        "fine_tune": True,
-        "epochs": 2,
-        "max_trials": 3,
-        "finalists": 1,
-        "final_seeds": 1,
-        "runs_dir": str(folder / "runs"),
-        "verbose": "silent",
-        "precision": "float32",
-    }
-    return PretrainedSearchConfig(**settings | changes)
+    return search_config(folder, **{"fine_tune": True, "epochs": 2, "max_trials": 3} | changes)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ import pytest
 
 from evaluation.predictions import read_predictions
 from tests.conftest import ROOT, user_environment
-from tests.training.commands import short_report
-from tests.transfer.runs import blobs, lively_weights, use_short_mobilenet
+from tests.transfer.runs import blobs, lively_weights, quick_search, search_config, use_short_mobilenet
 from training.checkpoint import load_model, read_metadata
 from training.checks import ConfigError
 from training.resume import AlreadyFinished
@@ -29,8 +28,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("heads")
     with pytest.MonkeyPatch.context() as patch:
         use_short_mobilenet(patch)
-        patch.setattr("training.finish.report_run", short_report)
-        patch.setattr("training.tuning.session.write_report", lambda run: run.report / "index.html")
+        quick_search(patch)
         blobs(folder)
         lively_weights(folder)
         (folder / "space.yaml").write_text("learning_rate: [0.1, 0.01]\n")
@@ -38,21 +36,8 @@ def folder(tmp_path_factory):
 
 
 def config_for(folder, **changes) -> PretrainedSearchConfig:
-    settings = {
-        "backbone": "mobilenet_0.25_128",
-        "weights": str(folder / "lively.keras"),
-        "dataset": "npz",
-        "data_dir": str(folder / "blobs.npz"),
-        "space": str(folder / "space.yaml"),
-        "algorithm": "grid",
-        "epochs": 3,
-        "finalists": 1,
-        "final_seeds": 1,
-        "runs_dir": str(folder / "runs"),
-        "verbose": "silent",
-        "precision": "float32",
-    }
-    return PretrainedSearchConfig(**settings | changes)
+    own = {"space": str(folder / "space.yaml"), "algorithm": "grid", "epochs": 3}
+    return search_config(folder, **own | changes)
 
 
 @pytest.fixture(scope="module")
