@@ -183,7 +183,7 @@ def test_other_names_of_the_classes_are_noted_and_evaluated_again_too(folder, mo
     run = train(config_for(folder, data_dir=str(folder / "named.npz"), epochs=1)).run
     (note,) = notes_of(run)
     monkeypatch.setattr("training.evaluate.report_run", lambda run, settings, data, *_: data)
-    assert evaluate_run(EvaluateRunConfig(str(run.path))).notes.count(note) == 1
+    assert evaluate_run(EvaluateRunConfig(run=str(run.path))).notes.count(note) == 1
     assert note.startswith(
         "The network to start from was trained for dark, grey, light; the classes are now dark, light"
     )

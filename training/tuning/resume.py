@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from training.checks import ConfigError
 from training.datasets.dataset import Dataset
+from training.datasets.text import counted
 from training.resume import AlreadyFinished
 from training.run import Run, RunError
 from training.tuning.config import TuneConfig, read_settings, seconds_of
@@ -93,7 +94,7 @@ def refuse_complete(run: Run, request: ResumeTuneConfig) -> None:
     longer = request.max_trials is not None or request.time is not None
     if record.get("ended") == "finished" and run.manifest.is_file() and not longer:
         raise AlreadyFinished(
-            f"{run.path} is complete: {record.get('trials')} trials, {record.get('why')}. "
+            f"{run.path} is complete: {counted(int(record.get('trials', 0)), 'trial')}, {record.get('why')}. "
             f"For more trials: make tune RESUME={run.path} MAX_TRIALS=…"
         )
 

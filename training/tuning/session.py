@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from evaluation.files import write_atomically
 from training.checks import ConfigError
+from training.datasets.text import counted
 from training.interrupt import orderly_end
 from training.results import relative
 from training.run import Run, open_run
@@ -171,7 +172,7 @@ def _say_end(search: Search, why: str) -> None:
         return
     megabytes = searching.disk_use(search.run) / 1e6
     print(
-        f"{len(search.rows)} trials, {WHY[why]}; {relative(search.run.path)} takes {megabytes:.1f} MB "
+        f"{counted(len(search.rows), 'trial')}, {WHY[why]}; {relative(search.run.path)} takes {megabytes:.1f} MB "
         f"(models of the best {search.config.keep})",
         flush=True,
     )
