@@ -79,7 +79,7 @@ bench_coverage = benchmarks.coverage
 result = $(call given,RESULTS,--output $(call quoted,RESULTS)/$(1).md)
 
 ifneq ($(filter tune,$(MAKECMDGOALS)),)
-$(if $(call given,FINE_TUNE,x),$(if $(call given,BACKBONE,x),,$(error FINE_TUNE fine-tunes a pre-trained network: say which, BACKBONE=…)))
+$(if $(filter 1 yes true,$(call given,FINE_TUNE,$(FINE_TUNE))),$(if $(call given,BACKBONE,x),,$(error FINE_TUNE fine-tunes a pre-trained network: say which, BACKBONE=…)))
 endif
 
 ifneq ($(filter evaluate,$(MAKECMDGOALS)),)

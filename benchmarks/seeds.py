@@ -25,6 +25,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from evaluation.command import parse_config, run_main
+from evaluation.files import sha256
 from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml, to_yaml
 from training.diagnostics import best_epoch
@@ -136,13 +137,14 @@ def _train(arguments: Sequence[str], at_once: int, name: str) -> int:
 
 def _same(config: TrainConfig) -> list[Run]:
     """Runs of the same settings and length, oldest first."""
-    found = []
+    found, start = [], None if config.start is None else sha256(Path(config.start).expanduser())
     for path in sorted(Path(config.runs_dir).glob(f"train/{config.model}-{config.dataset}-*")):
         try:
             other = from_yaml(path / "config.yaml")
         except ConfigError:
             continue
-        if config_digest(other) == config_digest(config) and other.epochs == config.epochs:
+        same = config_digest(other) == config_digest(config) and other.epochs == config.epochs
+        if same and (start is None or Run(path).read_record().get("start", {}).get("sha256") == start):
             found.append(Run(path))
     return found
 

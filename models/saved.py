@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -95,15 +96,14 @@ def _check_fit(network: keras.Model, input_shape: tuple[int, ...], num_classes: 
 
 def _copy(network: keras.Model) -> keras.Model:
     """The same layers, weights and frozen parts, under the current policy between the ends."""
-    weighted = [
-        place
-        for place, layer in enumerate(network.layers)
-        if layer.weights and not isinstance(layer, keras.layers.Normalization)
-    ]
-    inner = {id(layer) for layer in network.layers[weighted[0] : weighted[-1]]}
+    exact = (keras.layers.Normalization, keras.layers.Rescaling)
+    weighted = [place for place, layer in enumerate(network.layers) if layer.weights and not isinstance(layer, exact)]
+    inner = {id(layer) for layer in network.layers[weighted[0] : weighted[-1]] if not isinstance(layer, exact)}
     policy = keras.config.dtype_policy().name
 
-    def again(layer: keras.Layer) -> keras.Layer:
+    def again(layer: Any) -> Any:
+        if not isinstance(layer, keras.Layer):  # an operation, such as the sum in MobileNetV3's hard sigmoid
+            return layer.__class__.from_config(layer.get_config())
         dtype = policy if id(layer) in inner else "float32"
         return layer.__class__.from_config(layer.get_config() | {"dtype": dtype})
 

@@ -62,11 +62,10 @@ def evaluate_run(config: EvaluateRunConfig) -> Report:
             f"{run.path.name} is a final fit: no validation split is left on which a rule could choose. Give the "
             f"threshold that the run before it chose: --threshold 0.3, say. Received: rule={config.rule}."
         )
-    known = run.read_record().get("data", {})
+    record = run.read_record()
     data = datasets.load(settings, task=CATALOG[settings.model].task)
-    _check_digest(run, known.get("digest"), data.digest)
-    notes = dict.fromkeys([*known.get("notes", []), *data.notes])  # the run's own, of its start or its choice of images
-    data = dataclasses.replace(data, notes=tuple(notes))
+    _check_digest(run, record.get("data", {}).get("digest"), data.digest)
+    data = dataclasses.replace(data, notes=(*data.notes, *record.get("start", {}).get("notes", [])))
     data = with_validation(data) if settings.final_fit else data
     predictions = _predictions(run, data, reported_splits(settings))
     _check_sections(run)

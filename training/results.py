@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,9 @@ def describe(
     yield f"{data.name}: {shape} {'pixels' if data.kind == 'image' else 'features'}, {what} ({sizes})"
     for note in data.notes:
         yield f"note: {note}"
-    yield f"{config.model}: {model.count_params():,} parameters, {policy}, batch {batch_size}, {config.optimizer}"
+    trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
+    some = f" ({trained:,} of them trained)" if config.start is not None else ""
+    yield f"{config.model}: {model.count_params():,} parameters{some}, {policy}, batch {batch_size}, {config.optimizer}"
     yield f"run: {run.path}"
 
 

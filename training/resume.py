@@ -30,7 +30,7 @@ from training.unfinished import DONE, is_reported, newest_unfinished
 if TYPE_CHECKING:
     from training.finish import RunResult
 
-ALLOWED = ("epochs", "verbose", "data_dir", "strategy")
+ALLOWED = ("epochs", "verbose", "data_dir", "strategy", "start")
 STORAGE = ("memory_limit_mb", "cache", "cache_limit_mb")  # the same pixels in the same order, wherever they lie
 UNDECISIVE = (*ALLOWED, *STORAGE, "runs_dir", "checkpoint_every", "checkpoint_steps", "snapshots", "tensorboard")
 STALE = ("epochs", "best_epoch", "verdict", "error", "seconds", "views")
@@ -44,6 +44,7 @@ class ResumeConfig:
         resume: The run directory, or auto: the newest unfinished run of runs_dir.
         epochs: Train up to this epoch instead.
         data_dir: Where the run's data is now, if it has moved.
+        start: Where the network is now that the run started from, if it has moved; its content must be the same.
         runs_dir: Folder in which auto looks.
         strategy: Where to compute from now on; default: as recorded. Not bit by bit what other devices would compute.
         verbose: auto, bar (progress bar), line (a line an epoch) or silent; default: as recorded.
@@ -52,6 +53,7 @@ class ResumeConfig:
     resume: str
     epochs: int | None = None
     data_dir: str | None = None
+    start: str | None = None
     runs_dir: str = "runs"
     strategy: Literal["auto", "one", "mirrored", "multiworker"] | None = None
     verbose: Literal["auto", "bar", "line", "silent"] | None = None
@@ -110,8 +112,6 @@ def config_digest(config: Any) -> str:
         for field in dataclasses.fields(config)
         if field.name not in UNDECISIVE and getattr(config, field.name) != _default(field)
     }
-    if settings.get("start") is not None:
-        settings["start"] = Path(settings["start"]).expanduser().resolve()  # as config.yaml has it
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -18,6 +18,8 @@ from training.datasets.text import printable
 from training.modelfile import check_model_file
 from training.run import Run, RunError
 
+NOTED = "The network to start from "
+
 
 def load_start(config: TrainConfig) -> keras.Model:
     """The network that the training starts from, in float32.
@@ -41,6 +43,12 @@ def start_facts(config: TrainConfig) -> dict[str, dict[str, str]]:
         return {"start": {"sha256": sha256(path)}}
     except OSError as error:
         raise RunError(f"the network to start from cannot be read: {path} ({error.strerror}).") from error
+
+
+def record_of_start(config: TrainConfig, data: Dataset) -> dict[str, dict[str, Any]]:
+    """`start_facts` and what was noted of the file, which an evaluation of later days cannot find out again."""
+    notes = [note for note in data.notes if note.startswith(NOTED)]
+    return {name: {**facts, "notes": notes} for name, facts in start_facts(config).items()}
 
 
 def check_same_start(run: Run, record: dict[str, Any], config: TrainConfig) -> None:
@@ -68,8 +76,8 @@ def check_start(config: TrainConfig, data: Dataset) -> Dataset:
         data: Its splits.
 
     Returns:
-        The data set, with a note where the network was trained for classes of other names, or where nobody can say
-        which part of this very data it has learned from.
+        The data set, with a note where the network was trained for classes of other names, where nobody can say which
+        part of this very data it has learned from, or where files of a folder bear names of files that it has.
 
     Raises:
         RunError: The file is gone, torn, or could run code.
@@ -80,7 +88,8 @@ def check_start(config: TrainConfig, data: Dataset) -> Dataset:
     path = _path(config)
     check_model_file(path)
     known = read_metadata(path)
-    notes = [_names_note(known.get("class_names"), data), _split_note(path, known.get("data_digest"), data, config)]
+    judge = _split_note if known.get("data_digest") == data.digest else _files_note
+    notes = [_names_note(known.get("class_names"), data), judge(path, data, config)]
     return dataclasses.replace(data, notes=(*data.notes, *(note for note in notes if note)))
 
 
@@ -95,18 +104,39 @@ def _names_note(known: Any, data: Dataset) -> str | None:
     )
 
 
-def _split_note(path: Path, digest: Any, data: Dataset, config: TrainConfig) -> str | None:
-    """Compares the training examples of the network's own run with those that judge now, where the data is the same."""
-    if digest != data.digest:
+def _files_note(path: Path, data: Dataset, config: TrainConfig) -> str | None:
+    """Other data may hold some of the old files: a folder that has grown is split anew."""
+    learned = _training_ids(path.parent / "splits.csv") if config.dataset == "folder" else None
+    shared = sum(len(_shared(learned or set(), data, name)) for name in _judging(config))
+    if not shared:
         return None
+    total = sum(len(data.splits[name]) for name in _judging(config))
+    return (
+        f"The network to start from has learned from files of the names that {shared:,} of the {total:,} examples of "
+        f"{' and '.join(_judging(config))} bear; where they are the same images, their scores flatter."
+    )
+
+
+def _judging(config: TrainConfig) -> tuple[str, ...]:
+    """The splits that judge."""
+    return ("test",) if config.final_fit else ("validation", "test")
+
+
+def _shared(learned: set[str], data: Dataset, name: str) -> set[str]:
+    """Names in a split that are among those that were learned from."""
+    return learned.intersection(str(one) for one in data.splits[name].ids)
+
+
+def _split_note(path: Path, data: Dataset, config: TrainConfig) -> str | None:
+    """Compares the training examples of the network's own run with those that judge now: the data is the same."""
     learned = _training_ids(path.parent / "splits.csv")
     if learned is None:
         return (
             f"The network to start from was trained on this data; no splits.csv beside {path.name} says on which part, "
             "so validation and test may hold what it has learned."
         )
-    for name in ("test",) if config.final_fit else ("validation", "test"):
-        shared = learned.intersection(str(one) for one in data.splits[name].ids)
+    for name in _judging(config):
+        shared = _shared(learned, data, name)
         if shared:
             raise ConfigError(
                 f"the network to start from has learned from {len(shared):,} of the {len(data.splits[name]):,} {name} "

@@ -30,7 +30,7 @@ from training.prepare import Plan, class_weights, prepare
 from training.results import describe, relative, reported_splits, write_splits
 from training.resume import config_digest
 from training.run import Run, environment, new_run
-from training.startfile import check_start, start_facts
+from training.startfile import check_start, record_of_start, start_facts
 from training.tensorboard import check_installed
 
 VALIDATION_BATCH = 256
@@ -112,6 +112,7 @@ def run_job(job: Job) -> RunResult:
     write_splits(run, data, reported_splits(config))
     known = {} if run.record.exists() and "versions" in run.read_record() else beginning()
     facts = data_facts(data) | _facts(config, job.plan, job.model) | {"devices": job.devices.facts}
+    facts |= record_of_start(config, data)
     run.update_record(**known, **facts, reported=list(reported_splits(config)), ended="running")
     if config.verbose != "silent":
         for line in describe(config, data, run, job.model, job.plan.policy, job.plan.batch_size):
@@ -194,7 +195,7 @@ def _facts(config: TrainConfig, plan: Plan, model: keras.Model) -> dict[str, Any
             "parameters": model.count_params(),
         },
         "seed": config.seed,
-    } | start_facts(config)
+    }
 
 
 def _fit(job: Job, interrupt: Interrupt) -> tuple[Watch, float, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import shutil
 import zipfile
@@ -9,6 +10,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.seeds import _seeded
 from tests.training.commands import short_report
@@ -169,6 +171,45 @@ def test_a_network_that_has_learned_what_would_judge_it_is_refused(folder, tmp_p
         TuneConfig(model="saved", start="a.keras", folds=3)
     assert _seeded(config_for(folder), 7) == {"seed": 7}
     assert _seeded(TrainConfig(), 7) == {"seed": 7, "split_seed": 7}
+
+
+def test_a_network_that_has_moved_is_given_beside_resume(folder, tmp_path):
+    moved = tmp_path / "start.keras"
+    shutil.copy(folder / "start.keras", moved)
+    run = train(config_for(folder, start=str(moved), epochs=1, patience=0)).run
+    moved.rename(tmp_path / "elsewhere.keras")
+    with pytest.raises(ConfigError, match="start names no file"):
+        resume(ResumeConfig(str(run.path), epochs=2, verbose="silent"))
+    resume(ResumeConfig(str(run.path), epochs=2, start=str(tmp_path / "elsewhere.keras"), verbose="silent"))
+    assert from_yaml(run.config).start == str((tmp_path / "elsewhere.keras").resolve())
+
+
+def test_a_folder_that_has_grown_notes_how_much_of_it_was_learned(tmp_path):
+    random = np.random.default_rng(0)
+
+    def photographs(names) -> None:
+        for label in ("dark", "light"):
+            (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                pixels = random.integers(0, 60, (8, 8, 3)) + 150 * (label == "light")
+                Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "photos" / label / f"{name}.png")
+
+    settings = {"dataset": "folder", "data_dir": str(tmp_path / "photos"), "epochs": 1, "runs_dir": str(tmp_path / "r")}
+    photographs(range(20))
+    first = train(config_for(tmp_path, model="gap_cnn", start=None, hyperparameters={"filters": [4]}, **settings)).run
+    photographs(range(20, 24))
+    (note,) = notes_of(train(config_for(tmp_path, start=str(first.model), **settings)).run)
+    learned = {
+        row["id"]
+        for row in csv.DictReader((first.path / "splits.csv").read_text().splitlines())
+        if row["split"] == "train"
+    }
+    again = max((tmp_path / "r/train").glob("saved-*"))
+    judging = [
+        row["id"] for row in csv.DictReader((again / "splits.csv").read_text().splitlines()) if row["split"] != "train"
+    ]
+    shared = len(learned & set(judging))
+    assert shared and f"of the names that {shared} of the {len(judging)} examples of validation and test bear" in note
 
 
 def test_a_file_that_is_named_from_here_is_found_from_everywhere(folder, monkeypatch):

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import pytest
 
+import models
 from tests.conftest import ROOT
 from training.checkpoint import load_model, save_model
 from transfer.backbones import build_backbone, preprocess
@@ -144,6 +145,21 @@ def test_frozen_up_to_any_cut_and_saved_after_a_step_nothing_frozen_has_changed(
         for left, right in zip(one.get_weights(), after[one.name], strict=True):
             np.testing.assert_array_equal(left, right)
     np.testing.assert_array_equal(loaded(images_for(model)), model(images_for(model)))
+
+
+def goes_on(backbone: keras.Model) -> None:
+    network = replace_head(backbone, 3)
+    further = models.build("saved", network.input_shape[1:], 3, network=network, frozen_up_to="nothing")
+    np.testing.assert_array_equal(further(images_for(network)), network(images_for(network)))
+
+
+def test_a_network_with_operations_between_its_layers_can_be_trained_further() -> None:
+    goes_on(build_backbone("mobilenet_v3_small", **SMALL))
+
+
+@pytest.mark.slow
+def test_every_network_can_be_trained_further(backbone: keras.Model) -> None:
+    goes_on(backbone)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,9 +6,11 @@ import dataclasses
 import json
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 
+import models
 from evaluation.predictions import read_predictions
 from evaluation.uncertainty.intervals import wilson_limits
 from tests.transfer.runs import blobs, config_for, lively_weights, quick_report, rows, use_short_mobilenet
@@ -64,6 +66,15 @@ def test_the_saved_network_takes_raw_pixels_and_is_the_backbone_with_a_new_head(
     trained = {layer.name for layer in network.layers if layer.trainable_variables and layer.trainable}
     assert trained == {"logits"}
     assert read_metadata(adapted.run.model)["class_names"] == ["dark", "grey", "light"]
+
+
+def test_the_file_of_a_fine_tuned_network_says_what_was_frozen(tuned, folder):
+    network = load_model(tuned.run.model)
+    frozen = {layer.name for layer in network.layers if layer.weights and not layer.trainable}
+    assert frozen == {layer.name for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)}
+    further = models.build("saved", (8, 8, 1), 3, network=network)
+    assert {variable.path.split("/")[0] for variable in further.trainable_variables} >= {"conv1", "logits"}
+    assert not any("_bn" in variable.path for variable in further.trainable_variables)
 
 
 def test_predictions_are_those_of_the_saved_network_and_the_accuracy_is_counted_on_validation(adapted, folder):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 
+import keras
 import numpy as np
 import pytest
 
+import models
 from evaluation.predictions import read_predictions
 from tests.conftest import ROOT, user_environment
 from tests.transfer.runs import blobs, lively_weights, quick_search, search_config, use_short_mobilenet
@@ -93,6 +95,18 @@ def test_a_head_that_is_not_what_was_searched_is_never_saved(found, folder, monk
     with pytest.raises(RuntimeError, match="the network with its head differs by"):
         heads.attach(found.search.run, place, source)
     assert calls and found.network.read_bytes() == before
+
+
+def test_head_and_body_may_both_prepare_their_input_and_the_body_is_frozen():
+    inputs = keras.Input((2, 2, 3), name="pixels")
+    x = keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 4.0, 4.0], name="normalization")(inputs)
+    body = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 1, name="conv")(x)))
+    head = models.build("mlp_classifier", (4,), 3, units=(5,), mean=[1.0] * 4, variance=[2.0] * 4)
+    whole = heads.joined(body, head, name="whole")
+    images = np.random.default_rng(0).uniform(0, 255, (3, 2, 2, 3)).astype("float32")
+    np.testing.assert_allclose(whole(images), head(body(images)), atol=1e-6)
+    assert [layer.name for layer in whole.layers][-2:] == ["logits", "probabilities"]
+    assert {variable.path.split("/")[0] for variable in whole.trainable_variables} == {"head_dense1", "logits"}
 
 
 def test_what_is_no_search_of_heads_is_refused(tmp_path):

@@ -175,7 +175,7 @@ def _tested(search: Search, winner: TrainConfig) -> Run:
     former = _former(search, config)
     if former is not None:
         try:
-            return _whole(resume(ResumeConfig(str(former.path), verbose="silent")))
+            return _whole(resume(ResumeConfig(str(former.path), start=config.start, verbose="silent")))
         except AlreadyFinished:
             return former
     run = new_run(search.config.runs_dir, "train", config.model, config.dataset)

@@ -15,7 +15,7 @@ from training.resume import AlreadyFinished
 from training.run import Run, RunError
 from training.tuning.config import TuneConfig, read_settings, seconds_of
 
-ALLOWED = ("max_trials", "time", "data_dir", "workers", "verbose")
+ALLOWED = ("max_trials", "time", "data_dir", "start", "workers", "verbose")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class ResumeTuneConfig:
         max_trials: Trials at most, those that are done included.
         time: No trial begins after this long, such as 30m; all sittings count.
         data_dir: Where the data is now, if it has moved.
+        start: Where the network is now that all trials start from, if it has moved; its content must be the same.
         workers: Processes that train trials at the same time.
         verbose: auto, bar, line or silent; default: as recorded.
     """
@@ -35,6 +36,7 @@ class ResumeTuneConfig:
     max_trials: int | None = None
     time: str | None = None
     data_dir: str | None = None
+    start: str | None = None
     workers: int | None = None
     verbose: Literal["auto", "bar", "line", "silent"] | None = None
 
@@ -126,6 +128,8 @@ def check_signature(run: Run, known: Mapping[str, Any], now: Mapping[str, Any]) 
     """
     anew = f"Undo the change, or start a new search: make tune CONFIG={run.config}"
     for name, value in now["settings"].items():
+        if name == "start" and known["settings"].get(name) != value:
+            raise RunError(f"the network that all trials of {run.path} start from has changed. Put it back. {anew}")
         if known["settings"].get(name, value) != value:
             raise RunError(
                 f"{run.config} was changed: {name} is {value}, and the trials that are done had "

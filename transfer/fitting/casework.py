@@ -142,6 +142,7 @@ def _job(work: Work, network: keras.Model, index: int, started: int) -> tuple[Jo
         plan = _plan(work, step, data, started)
         model, save = case_network(work.source, work.case, config, precision=plan.policy), None
         model.set_weights(network.get_weights())
+        freeze(network, up_to=step.up_to, batch_norms=work.case.batch_norms)  # which its file says too
         quicken(model)
         count = compile_step(model, step, work.case, config, settings, **_arguments(plan))
         frozen = sum(1 for layer in model.layers if layer.weights and not layer.trainable)

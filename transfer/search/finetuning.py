@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from evaluation.files import write_atomically
+from training.checks import ConfigError
 from training.results import relative
 from training.run import Run
 from training.tuning import session
@@ -50,7 +51,10 @@ def _check(config: PretrainedSearchConfig) -> None:
     with TemporaryDirectory() as folder:
         space = Path(folder) / SPACE
         space.write_text(space_of(config.backbone), encoding="utf-8")
-        session.check(config.on_images(Path(folder) / "head.keras", space))
+        try:
+            session.check(config.on_images(Path(folder) / "head.keras", space))
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(space), "the ranges of fine-tuning")) from error
 
 
 def _train_head(config: PretrainedSearchConfig) -> Run:

@@ -35,6 +35,7 @@ from transfer.source import Source, load_source
 NETWORK = "network.keras"
 CHECKED = 8  # images on which the whole network is compared with the head on stored features
 TOLERANCE = 1e-4
+LAST = ("logits", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def go_on(request: ResumeTuneConfig) -> HeadResult:
         As `tune_head`; RunError where the directory is none, AlreadyFinished where nothing is lacking.
     """
     run = open_run(request.resume)
-    if not (run.path / RECORD).exists() and run.config.is_file() and read_settings(run.config).model == FINE_TUNED:
+    if not (run.path / RECORD).exists() and _fine_tunes(run):
         return HeadResult(session.go_on(request), None)
     if (run.path / NETWORK).is_file():
         refuse_complete(run, request)
@@ -88,6 +89,14 @@ def go_on(request: ResumeTuneConfig) -> HeadResult:
     except AlreadyFinished:  # but for the network
         return HeadResult(None, attach(run, place, source))
     return HeadResult(result, attach(run, place, source))
+
+
+def _fine_tunes(run: Run) -> bool:
+    """Whether it is a search of fine-tuning, which `training.tuning` goes on with."""
+    try:
+        return read_settings(run.config, for_page=True).model == FINE_TUNED
+    except ConfigError:
+        return False
 
 
 def read_record(run: Run, *, data_dir: str | None = None) -> HeadPlace:
@@ -145,6 +154,24 @@ def _arrays(data: Dataset, found: dict[str, Features]) -> dict[str, Any]:
     return arrays
 
 
+def joined(body: keras.Model, head: keras.Model, *, name: str) -> keras.Model:
+    """The head behind the body, whose layers are frozen: training further begins with the head alone.
+
+    Args:
+        body: From raw pixels to features.
+        head: From features to probabilities; it is copied, with names of its own where the body has them too.
+        name: Of the network.
+    """
+    body.trainable = False
+    outputs = body.outputs[0]
+    for layer in head.layers[1:]:
+        called = layer.name if layer.name in LAST else f"head_{layer.name}"
+        copy = layer.__class__.from_config(layer.get_config() | {"name": called})
+        outputs = copy(outputs)
+        copy.set_weights(layer.get_weights())
+    return keras.Model(body.inputs[0], outputs, name=name)
+
+
 def attach(run: Run, place: HeadPlace, source: Source) -> Path | None:
     """Puts the head that a search was concluded with on the pre-trained network, and saves the whole.
 
@@ -158,10 +185,7 @@ def attach(run: Run, place: HeadPlace, source: Source) -> Path | None:
     if final is None or not Run(Path(final)).model.is_file():
         return None
     head, body = load_model(Run(Path(final)).model), features_model(source, place.cut)
-    outputs = body.output
-    for layer in head.layers[1:]:
-        outputs = layer(outputs)
-    whole = keras.Model(body.inputs[0], outputs, name=f"{place.transfer.backbone}_{place.cut}_{head.name}")
+    whole = joined(body, head, name=f"{place.transfer.backbone}_{place.cut}_{head.name}")
     images = np.asarray(source.data.validation.x[np.arange(min(CHECKED, len(source.data.validation)))])
     expected = head.predict(body.predict(images, verbose=0), verbose=0)
     difference = float(np.abs(whole.predict(images, verbose=0) - expected).max())
