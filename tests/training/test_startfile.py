@@ -256,7 +256,7 @@ def test_it_is_searched_like_any_model_and_goes_on_from_the_same_file_only(folde
     kept = (folder / "start.keras").read_bytes()
     try:
         shutil.copy(result.conclusion.result.model, folder / "start.keras")
-        with pytest.raises(RunError, match="was changed: start is"):
+        with pytest.raises(RunError, match="start from has changed. Undo the change"):
             session.go_on(ResumeTuneConfig(str(result.run.path), max_trials=4, verbose="silent"))
     finally:
         (folder / "start.keras").write_bytes(kept)

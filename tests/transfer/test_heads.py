@@ -106,7 +106,7 @@ def test_head_and_body_may_both_prepare_their_input_and_the_body_is_frozen():
     images = np.random.default_rng(0).uniform(0, 255, (3, 2, 2, 3)).astype("float32")
     np.testing.assert_allclose(whole(images), head(body(images)), atol=1e-6)
     assert [layer.name for layer in whole.layers][-2:] == ["logits", "probabilities"]
-    assert {variable.path.split("/")[0] for variable in whole.trainable_variables} == {"head_dense1", "logits"}
+    assert {variable.path.split("/")[0] for variable in whole.trainable_variables} == {"head_hidden1", "logits"}
 
 
 def test_what_is_no_search_of_heads_is_refused(tmp_path):

@@ -129,7 +129,7 @@ def check_signature(run: Run, known: Mapping[str, Any], now: Mapping[str, Any]) 
     anew = f"Undo the change, or start a new search: make tune CONFIG={run.config}"
     for name, value in now["settings"].items():
         if name == "start" and known["settings"].get(name) != value:
-            raise RunError(f"the network that all trials of {run.path} start from has changed. Put it back. {anew}")
+            raise RunError(f"the network that all trials of {run.path} start from has changed. {anew}")
         if known["settings"].get(name, value) != value:
             raise RunError(
                 f"{run.config} was changed: {name} is {value}, and the trials that are done had "
