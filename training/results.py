@@ -48,10 +48,14 @@ def describe(
     yield f"{data.name}: {shape} {'pixels' if data.kind == 'image' else 'features'}, {what} ({sizes})"
     for note in data.notes:
         yield f"note: {note}"
-    trained = sum(math.prod(variable.shape) for variable in model.trainable_variables)
-    some = f" ({trained:,} of them trained)" if config.start is not None else ""
+    some = f" ({trainable_count(model):,} of them trained)" if config.start is not None else ""
     yield f"{config.model}: {model.count_params():,} parameters{some}, {policy}, batch {batch_size}, {config.optimizer}"
     yield f"run: {run.path}"
+
+
+def trainable_count(model: keras.Model) -> int:
+    """Number of parameters that training changes."""
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def write_splits(run: Run, data: Dataset, reported: Sequence[str] = REPORTED) -> None:

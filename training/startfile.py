@@ -16,6 +16,7 @@ from training.config import TrainConfig
 from training.datasets.dataset import Dataset
 from training.datasets.text import printable
 from training.modelfile import check_model_file
+from training.results import trainable_count
 from training.run import Run, RunError
 
 NOTED = "The network to start from "
@@ -45,10 +46,22 @@ def start_facts(config: TrainConfig) -> dict[str, dict[str, str]]:
         raise RunError(f"the network to start from cannot be read: {path} ({error.strerror}).") from error
 
 
-def record_of_start(config: TrainConfig, data: Dataset) -> dict[str, dict[str, Any]]:
-    """`start_facts` and what was noted of the file, which an evaluation of later days cannot find out again."""
-    notes = [note for note in data.notes if note.startswith(NOTED)]
-    return {name: {**facts, "notes": notes} for name, facts in start_facts(config).items()}
+def record_of_start(config: TrainConfig, data: Dataset, model: keras.Model) -> dict[str, Any]:
+    """What `run.json` and the report say of a training that goes on: nothing of one that begins anew.
+
+    Args:
+        config: Its settings.
+        data: With the notes of `check_start`, which an evaluation of later days cannot find out again.
+        model: The copy of the network.
+    """
+    if config.start is None:
+        return {}
+    facts, notes = start_facts(config)["start"], [note for note in data.notes if note.startswith(NOTED)]
+    details = {
+        "trained further from": f"{_path(config).resolve()}, SHA-256 {facts['sha256'][:12]}…",
+        "weights trained": f"{trainable_count(model):,}",
+    }
+    return {"start": facts | {"notes": notes}, "model": f"{model.name}, trained further", "details": details}
 
 
 def check_same_start(run: Run, record: dict[str, Any], config: TrainConfig) -> None:

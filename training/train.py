@@ -112,7 +112,7 @@ def run_job(job: Job) -> RunResult:
     write_splits(run, data, reported_splits(config))
     known = {} if run.record.exists() and "versions" in run.read_record() else beginning()
     facts = data_facts(data) | _facts(config, job.plan, job.model) | {"devices": job.devices.facts}
-    facts |= record_of_start(config, data)
+    facts |= record_of_start(config, data, job.model)
     run.update_record(**known, **facts, reported=list(reported_splits(config)), ended="running")
     if config.verbose != "silent":
         for line in describe(config, data, run, job.model, job.plan.policy, job.plan.batch_size):

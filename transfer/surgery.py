@@ -6,13 +6,13 @@ weights and what is frozen, with the model that they came from; its graph is nev
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
 
 from models import blocks, checks
+from training.results import trainable_count
 from transfer.pretrained.catalog import TransferError, closest
 
 BatchNorms = Literal["inference", "training"]
@@ -91,11 +91,6 @@ def compile_frozen(
     if {id(variable) for variable in model.trainable_variables} != {id(variable) for variable in expected}:
         raise RuntimeError(f"{model.name} would train {len(model.trainable_variables)} weights, not {len(expected)}.")
     return trainable_count(model)
-
-
-def trainable_count(model: keras.Model) -> int:
-    """Number of parameters that training changes."""
-    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
 
 
 def replace_head(

@@ -19,6 +19,7 @@ from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml
 from training.evaluate import EvaluateRunConfig, evaluate_run
 from training.reproduce import ReproduceConfig, reproduce
+from training.results import trainable_count
 from training.resume import ResumeConfig, resume
 from training.run import RunError
 from training.train import train
@@ -89,6 +90,8 @@ def test_it_starts_where_the_file_ends_and_says_from_what(folder, further):
     )
     record = further.run.read_record()
     assert len(record["start"]["sha256"]) == 64 and not notes_of(further.run)
+    assert record["model"] == "gap_cnn, trained further"
+    assert record["details"]["weights trained"] == f"{trainable_count(start):,}"
     assert from_yaml(further.run.config).start == str((folder / "start.keras").resolve())
 
 
