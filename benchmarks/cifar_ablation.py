@@ -2,7 +2,7 @@
 
     python -m benchmarks.cifar_ablation --data-dir folder-with-cifar-10-batches-bin
 
-All trainings have the recipe of `configs/cifar_94.yaml` but for their length, the width of the network and the one
+All trainings have the recipe of `configs/cifar_94_sgd.yaml` but for their length, the width of the network and the one
 option. 45,000 images train, 5,000 judge; the test set is not read. Seeds are the same for all, so that differences are
 taken seed by seed. Each training is kept when it is done: a benchmark that was cut goes on.
 """
@@ -27,7 +27,7 @@ from training.datasets.dataset import DataError
 from transfer.studies.ledger import Ledger, open_ledger
 from transfer.studies.statistics import mean_interval, paired_interval, percent, points
 
-RECIPE = "configs/cifar_94.yaml"
+RECIPE = "configs/cifar_94_sgd.yaml"
 FULL = "the whole recipe"
 LEFT_OUT: dict[str, dict[str, Any]] = {
     "whitening: orthogonal filters instead": {"hyperparameters": {"whitening": None}},

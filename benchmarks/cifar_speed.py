@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,16 +32,17 @@ from training.checks import ConfigError
 from training.config import TrainConfig, from_yaml
 from training.datasets.dataset import DataError
 from training.finalfit import with_validation
+from training.startup import import_tensorflow
 from transfer.studies.ledger import open_ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("benchmarks/cifar_speed.py", "benchmarks/cifar_speed_work.py", "models/speed.py", "training/whitening.py"),
     *("training/rates.py", "training/lookahead.py", "training/schedules.py", "training/optimizers.py"),
-    "training/views.py",
+    *("training/views.py", "training/muon.py", "training/winograd.py"),
 )
 PUBLISHED = (
-    ("airbench94 (PyTorch; Jordan 2024)", "50,000", "200", "", "94.01%", "2.59", "one A100"),
+    ("airbench94_muon (PyTorch; Jordan 2024)", "50,000", "200", "", "94.01%", "2.59", "one A100"),
     ("Hiverge (PyTorch; 2025)", "50,000", "", "", "94%", "1.99", "one A100"),
 )
 Row = dict[str, Any]
@@ -89,6 +91,8 @@ class SpeedBenchConfig:
 def main() -> int:
     """Runs the command line and returns its exit code."""
     config = parse_config(SpeedBenchConfig, sys.argv[1:], prog="python -m benchmarks.cifar_speed", description=__doc__)
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        import_tensorflow()
     text, results = measure(config)
     print(text)
     if config.output:

@@ -19,6 +19,7 @@ def cifar_speed(
     num_classes: int,
     *,
     whitening: Any = None,
+    whitening_bias: bool = True,
     filters: Sequence[int] = (64, 256, 256),
     activation: str = "gelu",
     normalization_momentum: float = 0.6,
@@ -28,7 +29,7 @@ def cifar_speed(
 ) -> keras.Model:
     """Builds the network of the airbench speed records: 1,973,944 parameters at (32, 32, 3) and 10 classes.
 
-    The kernel of the first convolution is frozen in the model that is returned, its bias is not. It is a plain
+    The kernel of the first convolution is frozen in the model that is returned, its bias (if any) is not. It is a plain
     `Conv2D`: a model that is loaded from a file has it trainable again.
 
     Args:
@@ -37,6 +38,8 @@ def cifar_speed(
         whitening: Kernel of the first convolution, `(size, size, channels, count)` as nested lists or an array,
             computed from the training split on `standardized` pixels (`training.whitening`). None takes 2×2 orthogonal
             filters and their negatives, which keep the variance of a patch but do not whiten it.
+        whitening_bias: Whether the first convolution has a bias, which learns. Without, no gradient of what it sees is
+            needed, which saves a twentieth of a step.
         filters: Feature maps of each group: convolution, halving, batch normalisation, activation, convolution, batch
             normalisation, activation. No convolution has a bias, no normalisation a scale.
         activation: Name of the activation.
@@ -67,7 +70,7 @@ def cifar_speed(
     normalization = {"momentum": normalization_momentum, "epsilon": normalization_epsilon, "scale": False}
     layers: list[keras.Layer] = [
         keras.layers.Rescaling(PIXEL_SCALE, PIXEL_OFFSET, dtype="float32", name="rescaling"),
-        keras.layers.Conv2D(kernel.shape[-1], kernel.shape[0], name="whitening"),
+        keras.layers.Conv2D(kernel.shape[-1], kernel.shape[0], use_bias=whitening_bias, name="whitening"),
         keras.layers.Activation(activation, name="whitening_activation"),
     ]
     for number, depth in enumerate(filters, start=1):
@@ -126,7 +129,7 @@ def _whitening_kernel(whitening: Any, channels: int) -> Any:
 
 
 def _freeze(layer: keras.layers.Conv2D, kernel: Any) -> None:
-    """Gives the layer its kernel, which no optimizer changes; its bias starts at 0 and is trained."""
+    """Gives the layer its kernel, which no optimizer changes; its bias, if any, starts at 0 and is trained."""
     layer.kernel.assign(kernel)
     layer.kernel.trainable = False
 

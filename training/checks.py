@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
 
 OWN_SIZE = {"digits": 32, "cifar10": 32}
+WITH_MOMENTUM = ("sgd", "rmsprop", "muon")
 
 
 class ConfigError(ValueError):
@@ -192,7 +193,7 @@ def _check_numbers(config: TrainConfig) -> None:
         ranges[name] = (0, math.inf, "0 (never) or more")
     ranges["zoom"] = (0, 0.9, "between 0 and 0.9")
     ranges["rotation"] = (0, 180, "between 0 and 180 degrees")
-    for name in ("momentum", "warmup"):
+    for name in ("momentum", "kernel_momentum", "warmup"):
         ranges[name] = (0, 0.9999, "at least 0 and below 1")
     ranges["weight_decay"] = (0, sys.float_info.max, "0 or more")
     ranges["gradient_clip"] = (sys.float_info.min, sys.float_info.max, "positive")
@@ -221,12 +222,23 @@ def _check_optimizer(config: TrainConfig) -> None:
         f"learning_rate must be positive. Received: learning_rate={rate}.",
     )
     _require(
-        not config.momentum or config.optimizer in ("sgd", "rmsprop"),
-        f"momentum belongs to sgd and rmsprop. Received: optimizer={config.optimizer}, momentum={config.momentum}.",
+        not config.momentum or config.optimizer in WITH_MOMENTUM,
+        f"momentum belongs to {', '.join(WITH_MOMENTUM)}. "
+        f"Received: optimizer={config.optimizer}, momentum={config.momentum}.",
     )
     _require(
-        not config.nesterov or (config.optimizer == "sgd" and config.momentum > 0),
-        f"nesterov needs sgd with momentum. Received: optimizer={config.optimizer}, momentum={config.momentum}.",
+        not config.nesterov or (config.optimizer in ("sgd", "muon") and config.momentum > 0),
+        "nesterov needs sgd or muon with momentum. "
+        f"Received: optimizer={config.optimizer}, momentum={config.momentum}.",
+    )
+    _require(
+        config.optimizer != "muon" or config.momentum > 0,
+        "muon needs momentum: say how much with --momentum 0.85.",
+    )
+    _require(
+        config.kernel_momentum is None or config.optimizer == "muon",
+        f"kernel_momentum belongs to muon. Received: optimizer={config.optimizer}, "
+        f"kernel_momentum={config.kernel_momentum}.",
     )
     _require(
         config.schedule != "constant" or config.warmup is None,

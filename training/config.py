@@ -37,7 +37,7 @@ class TrainConfig:
         split_seed: Seed of the split; keep it to compare runs.
         epochs: Epochs at most; default: 50 for images, 300 for tables.
         batch_size: Examples per step, of all devices together; default: 32 to 256, by the size of the training set.
-        optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam or lion.
+        optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam, lion or muon (sgd, orthogonal for kernels).
         learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own for the optimizer.
         rate_multipliers: Pattern of weights' paths, such as "*_norm*/beta", and the factor of their learning rate.
         freeze_after: Pattern of weights' paths, and the epochs after which they no longer change.
@@ -45,8 +45,9 @@ class TrainConfig:
         warmup: Fraction of the steps in which the rate rises; default: 0.3 for one_cycle, 0.23 for triangle, else 0.
         rate_start: triangle: rate before the first step, as a part of the learning rate.
         rate_end: triangle: rate after the last step, as a part of the learning rate.
-        momentum: Momentum, for sgd and rmsprop.
-        nesterov: Nesterov momentum, for sgd.
+        momentum: Momentum, for sgd, rmsprop and muon.
+        kernel_momentum: muon: momentum of the kernels whose steps are orthogonal; default: momentum.
+        nesterov: Nesterov momentum, for sgd and muon.
         weight_decay: Times the rate, what each step takes off a weight (biases excepted); default: 0.004 for adamw.
         decay: decoupled, or coupled: part of the gradient of every weight, biases too, as in PyTorch's SGD.
         gradient_clip: Largest norm of all gradients together; default: no limit.
@@ -64,6 +65,7 @@ class TrainConfig:
         fill: Augmentation: what comes in from outside a picture, its edge or its reflection.
         tta: Also predict the test set from several views of each image, apart: none, mirror or mirror_shift (6 views).
         precision: auto (measured on this machine), float32 or mixed_bfloat16.
+        convolution: direct, or winograd: 3×3 convolutions with fewer multiplications (processor, float32).
         steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.
@@ -96,7 +98,7 @@ class TrainConfig:
     split_seed: int = 0
     epochs: int | None = None
     batch_size: int | None = None
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion", "muon"] = "adam"
     learning_rate: float | None = None
     rate_multipliers: dict[str, Any] = field(default_factory=dict)
     freeze_after: dict[str, Any] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class TrainConfig:
     rate_start: float = 0.2
     rate_end: float = 0.07
     momentum: float = 0.0
+    kernel_momentum: float | None = None
     nesterov: bool = False
     weight_decay: float | None = None
     decay: Literal["decoupled", "coupled"] = "decoupled"
@@ -123,6 +126,7 @@ class TrainConfig:
     fill: Literal["edge", "reflect"] = "edge"
     tta: Literal["none", "mirror", "mirror_shift"] = "none"
     precision: Literal["auto", "float32", "mixed_bfloat16"] = "auto"
+    convolution: Literal["direct", "winograd"] = "direct"
     steps_per_execution: int | None = None
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     seed: int = 1

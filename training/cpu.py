@@ -7,21 +7,29 @@ step, and memory that is given back to the system after each operation, and fetc
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 import keras
 import tensorflow as tf
+
+from training.startup import ONEDNN
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
 LARGEST_INT = 2**31 - 1
 ARENA_BYTES = 64 * 2**20  # a thread's arena is given back in pieces of this size unless so much is to stay
 
 
+def on_gpu() -> bool:
+    """Whether TensorFlow finds a GPU, whose own routines know nothing of these."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
 def quicken(model: keras.Model) -> int:
     """Gives the model's 2×2 max poolings a quicker gradient, bit for bit that of TensorFlow (where it is finite).
 
     Only the model in memory changes: what is saved of it is Keras' own `MaxPooling2D`. Nothing changes where TensorFlow
-    finds a GPU.
+    finds a GPU, or where oneDNN, whose gradient is as quick, was asked for (`training.startup`).
 
     Args:
         model: The model that will train; nested models are followed.
@@ -29,7 +37,7 @@ def quicken(model: keras.Model) -> int:
     Returns:
         How many layers were changed.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if on_gpu() or os.environ.get(ONEDNN) == "1":
         return 0
     changed = 0
     for layer in model.layers:

@@ -11,6 +11,7 @@ import numpy as np
 from training import schedules
 from training.checks import ConfigError
 from training.config import TrainConfig
+from training.muon import Muon
 from training.rates import unmatched, with_rates
 
 OPTIMIZERS = {
@@ -22,6 +23,7 @@ OPTIMIZERS = {
     "adadelta": keras.optimizers.Adadelta,
     "nadam": keras.optimizers.Nadam,
     "lion": keras.optimizers.Lion,
+    "muon": Muon,
 }
 WITH_RATES = {name: with_rates(kind) for name, kind in OPTIMIZERS.items()}
 
@@ -55,6 +57,12 @@ def build_optimizer(
     ends = (config.rate_start, config.rate_end)
     rate = schedules.learning_rate(config.schedule, peak, total_steps=total_steps, warmup=config.warmup, ends=ends)
     settings = {"learning_rate": rate} | _keras_settings(config) | _own_settings(config, model, steps_per_epoch)
+    if config.optimizer == "muon":
+        settings |= {
+            "nesterov": config.nesterov,
+            "kernel_momentum": config.kernel_momentum,
+            "spared": _last_kernel(model),
+        }
     by_variable = set(settings) & {"rate_multipliers", "freeze_after", "coupled_weight_decay"}
     optimizer = (WITH_RATES[config.optimizer] if by_variable else kind)(**settings)
     optimizer.exclude_from_weight_decay(var_list=[v for v in model.trainable_variables if len(v.shape) < 2])
@@ -75,6 +83,11 @@ def _keras_settings(config: TrainConfig) -> dict[str, Any]:
     if config.ema is not None:
         settings |= {"use_ema": True, "ema_momentum": config.ema}
     return settings
+
+
+def _last_kernel(model: keras.Model) -> list[str]:
+    """Path of the kernel that answers, which muon spares: its rows are classes, which are not to learn alike."""
+    return [variable.path for variable in model.trainable_variables if len(variable.shape) > 1][-1:]
 
 
 def _own_settings(config: TrainConfig, model: keras.Model, steps_per_epoch: int) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class VariableRates(_Optimizer):
             return
         factors = [float(first_match(self.rate_multipliers, variable.path, 1.0)) for variable in variables]
         last_steps = [first_match(self.freeze_after, variable.path, None) for variable in variables]
+        keeps_norm = getattr(
+            super(), "keeps_norm", lambda variable: False
+        )  # Muon: a decay would only turn its gradient
+        self._normed = [keeps_norm(variable) for variable in variables]
         self._rates_of = tuple(zip(factors, last_steps, strict=True))
         own = [v for v, (factor, last) in zip(variables, self._rates_of, strict=True) if not factor or last is not None]
         self._decay_here = frozenset(self._var_key(v) for v in filter(super()._use_weight_decay, own))
@@ -64,7 +68,7 @@ class VariableRates(_Optimizer):
         before = None if last is None else ops.add(variable, 0)
         if self.weight_decay and self._var_key(variable) in self._decay_here:
             self.assign_sub(variable, variable * ops.cast(self.weight_decay * learning_rate, variable.dtype))
-        if self.coupled_weight_decay:
+        if self.coupled_weight_decay and not self._normed[self._get_variable_index(variable)]:
             decay = ops.cast(self.coupled_weight_decay / factor, variable.dtype)
             gradient = ops.add(ops.cast(gradient, variable.dtype), ops.multiply(decay, variable))
         super().update_step(gradient, variable, ops.multiply(learning_rate, factor) if factor != 1 else learning_rate)

@@ -74,3 +74,9 @@ def test_two_classes_share_one_unit_and_hyperparameters_reach_their_layers() -> 
 def test_impossible_hyperparameters_are_refused(hyperparameters, words) -> None:
     with pytest.raises(ValueError, match=words):
         models.build("cifar_speed", SHAPE, 3, **hyperparameters)
+
+
+def test_without_a_bias_the_whitening_layer_has_nothing_to_learn() -> None:
+    model = models.build("cifar_speed", (32, 32, 3), 10, whitening_bias=False)
+    assert model.count_params() == 1_973_944 - 24
+    assert not model.get_layer("whitening").trainable_weights

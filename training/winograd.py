@@ -1,0 +1,173 @@
+"""3×3 convolutions with fewer multiplications: Winograd's minimal filtering, as matrix products over whole maps.
+
+Along an axis, m outputs of a filter of 3 taps need m + 2 products instead of 3·m, once inputs, filter and outputs are
+multiplied by constant matrices (Toom and Cook's evaluation and interpolation of polynomials). In two dimensions a
+map of 7×7 takes 81 products instead of 441. Here each step is one matrix product with the image and its channels in the last
+axes, so that nothing is gathered, and gradients are the same products backwards. Measured: `make bench
+BENCH=convolutions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache, partial
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+TAPS = 3
+MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
+FEWEST_CHANNELS = 64  # of inputs and of outputs: below, the products are too thin to pay for the transforms
+LARGEST_SIZE = 32  # of a map's sides: transforms of whole maps grow with it
+POINTS = tuple(Fraction(point) for point in ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4"))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Constant matrices of one axis of a map, whose tiles stand side by side.
+
+    Attributes:
+        enter: `(tiles · points, size)`, inputs to tiles; the padding with zeros is in it.
+        leave: `(size, tiles · points)`, products to outputs; what the last tile has too much is left out.
+        kernel: `(points, 3)`, filter to products.
+        tiles: How many.
+    """
+
+    enter: np.ndarray
+    leave: np.ndarray
+    kernel: np.ndarray
+    tiles: int
+
+    @property
+    def points(self) -> int:
+        """Products of a tile."""
+        return len(self.kernel)
+
+
+def toom_cook(outputs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Matrices B, G and A of the minimal algorithm F(m, 3): y = A ((G w) · (B x)), products taken one by one.
+
+    Args:
+        outputs: m, from 1 to 7.
+
+    Returns:
+        B `(m + 2, m + 2)`, G `(m + 2, 3)` and A `(m, m + 2)`, float64; y_i = Σ_k x_{i+k} w_k. Points of evaluation are
+        0, ±1, ±2, ±1/2, 4 as far as needed, and infinity.
+
+    Reference:
+        Winograd, 1980, "Arithmetic complexity of computations", SIAM.
+        Lavin & Gray, 2016, "Fast algorithms for convolutional neural networks", CVPR, arXiv:1509.09308.
+    """
+    if not 1 <= outputs <= MOST_OUTPUTS:
+        raise ValueError(f"outputs must lie between 1 and {MOST_OUTPUTS}. Received: {outputs}.")
+    finite = POINTS[: outputs + TAPS - 2]
+    enter, kernel = [], []
+    for point in finite:
+        others = [other for other in finite if other != point]
+        scale = Fraction(1)
+        for other in others:
+            scale *= point - other
+        enter.append([*_product(others), Fraction(0)])
+        kernel.append([point**power / scale for power in range(TAPS)])
+    enter.append(_product(finite))
+    kernel.append([Fraction(0)] * (TAPS - 1) + [Fraction(1)])
+    leave = [[*(point**row for point in finite), Fraction(row == outputs - 1)] for row in range(outputs)]
+    return np.array(enter, np.float64), np.array(kernel, np.float64), np.array(leave, np.float64)
+
+
+def _product(roots: Sequence[Fraction]) -> list[Fraction]:
+    """Coefficients of Π (x - root), from that of 1 upwards."""
+    found = [Fraction(1)]
+    for root in roots:
+        found = [low - root * high for low, high in zip([Fraction(0), *found], [*found, Fraction(0)], strict=True)]
+    return found
+
+
+def best_outputs(size: int) -> int:
+    """Outputs of a tile that need the fewest products along an axis; of equals the smaller, which is more exact."""
+    return min(range(1, MOST_OUTPUTS + 1), key=lambda outputs: (-(-size // outputs) * (outputs + TAPS - 1), outputs))
+
+
+@lru_cache
+def axis(size: int) -> Axis:
+    """Matrices of an axis of `size` values, padded by one zero at either end."""
+    outputs = best_outputs(size)
+    enter, kernel, leave = toom_cook(outputs)
+    points, tiles = len(enter), -(-size // outputs)
+    entering, leaving = np.zeros((tiles * points, size)), np.zeros((size, tiles * points))
+    for tile in range(tiles):
+        rows, first = slice(tile * points, (tile + 1) * points), tile * outputs
+        for place in range(points):
+            if 0 <= (source := first + place - 1) < size:
+                entering[rows, source] = enter[:, place]
+        kept = min(outputs, size - first)
+        leaving[first : first + kept, rows] = leave[:kept]
+    return Axis(*(matrix.astype(np.float32) for matrix in (entering, leaving, kernel)), tiles)
+
+
+def convolve(inputs: Any, kernel: Any) -> Any:
+    """A convolution with stride 1 that keeps the size of the map (zeros outside), as `keras.ops.conv` computes it.
+
+    Args:
+        inputs: `(n, height, width, channels)`, float32, height and width known.
+        kernel: `(3, 3, channels, filters)`.
+
+    Returns:
+        `(n, height, width, filters)`, equal to the direct convolution within about 1e-4 of its size.
+    """
+    height, width = inputs.shape[1:3]
+    channels, filters = kernel.shape[2:]
+    down, across = axis(height), axis(width)
+    maps = ops.reshape(ops.transpose(inputs, (1, 2, 0, 3)), (height, -1))
+    maps = ops.matmul(across.enter, ops.reshape(ops.matmul(down.enter, maps), (len(down.enter), width, -1)))
+    maps = ops.reshape(maps, (down.tiles, down.points, across.tiles, across.points, -1, channels))
+    weights = ops.matmul(down.kernel, ops.reshape(kernel, (TAPS, -1)))
+    weights = ops.matmul(across.kernel, ops.reshape(weights, (down.points, TAPS, -1)))
+    weights = ops.reshape(weights, (1, down.points, 1, across.points, channels, filters))
+    if down.tiles == across.tiles == 1:  # fewer axes: nothing is broadcast
+        maps, weights = (ops.squeeze(value, (0, 2)) for value in (maps, weights))
+    products = ops.reshape(ops.matmul(maps, weights), (len(down.enter), len(across.enter), -1))
+    found = ops.reshape(ops.matmul(across.leave, products), (len(down.enter), -1))
+    found = ops.reshape(ops.matmul(down.leave, found), (height, width, -1, filters))
+    return ops.transpose(found, (2, 0, 1, 3))
+
+
+def use_winograd(model: keras.Model) -> list[str]:
+    """Lets the model's fitting convolutions compute so; on a processor, in float32.
+
+    Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 64 channels in and out, and maps of
+    a known size up to 32. Only the model in memory changes: what is saved of it is Keras' own layer.
+
+    Args:
+        model: Nested models are followed.
+
+    Returns:
+        Names of the layers that were changed.
+    """
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            found += use_winograd(layer)
+        elif _fits(layer):
+            layer.convolution_op = partial(_op, layer.convolution_op)
+            found.append(layer.name)
+    return found
+
+
+def _op(direct: Any, inputs: Any, kernel: Any) -> Any:
+    """`convolve`, and the layer's own convolution where a layer is called with maps of unknown size."""
+    return direct(inputs, kernel) if None in tuple(inputs.shape[1:3]) else convolve(inputs, kernel)
+
+
+def _fits(layer: keras.Layer) -> bool:
+    if type(layer) is not keras.layers.Conv2D or layer.compute_dtype != "float32":
+        return False
+    height, width, channels = layer.input.shape[1:]
+    plain = (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
+    plain = plain and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
+    sized = None not in (height, width) and max(height, width) <= LARGEST_SIZE
+    return plain and sized and min(channels, layer.filters) >= FEWEST_CHANNELS
