@@ -152,8 +152,8 @@ def prepare_layers(maps: int) -> tuple[None, Task]:
                 start = time.perf_counter()
                 results.append([value.numpy() for value in step(inputs, kernel, upstream)])
                 spent.append(1e3 * (time.perf_counter() - start) / maps)
-            apart = max(np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in zip(*results, strict=True))
-            found[size, channels, filters] = (*spent, float(apart))
+            apart = max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in zip(*results, strict=True))
+            found[size, channels, filters] = (spent[0], spent[1], apart)
         return found
 
     task()

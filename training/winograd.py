@@ -1,9 +1,9 @@
 """3×3 convolutions with fewer multiplications: Winograd's minimal filtering, as matrix products over whole maps.
 
 Along an axis, m outputs of a filter of 3 taps need m + 2 products instead of 3·m, once inputs, filter and outputs are
-multiplied by constant matrices (Toom and Cook's evaluation and interpolation of polynomials). In two dimensions a
-map of 7×7 takes 81 products instead of 441. Here each step is one matrix product with the image and its channels in the last
-axes, so that nothing is gathered, and gradients are the same products backwards. Measured: `make bench
+multiplied by constant matrices (Toom and Cook's evaluation and interpolation of polynomials). In two dimensions a map
+of 7×7 takes 81 products instead of 441. Here each step is one matrix product with the images and their channels in the
+last axes, so that nothing is gathered, and gradients are the same products backwards. Measured: `make bench
 BENCH=convolutions`.
 """
 
@@ -106,7 +106,7 @@ def axis(size: int) -> Axis:
                 entering[rows, source] = enter[:, place]
         kept = min(outputs, size - first)
         leaving[first : first + kept, rows] = leave[:kept]
-    return Axis(*(matrix.astype(np.float32) for matrix in (entering, leaving, kernel)), tiles)
+    return Axis(entering.astype(np.float32), leaving.astype(np.float32), kernel.astype(np.float32), tiles)
 
 
 def convolve(inputs: Any, kernel: Any) -> Any:
