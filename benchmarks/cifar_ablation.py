@@ -10,25 +10,32 @@ taken seed by seed. Each training is kept when it is done: a benchmark that was 
 from __future__ import annotations
 
 import dataclasses
+import math
+import statistics
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from scipy import stats
 from tabulate import tabulate
 
 from benchmarks.hardware import machine
 from evaluation.command import parse_config, run_main
 from evaluation.files import write_atomically
+from evaluation.uncertainty.intervals import Estimate
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig, from_yaml
 from training.datasets.dataset import DataError
+from training.startup import import_tensorflow
 from transfer.studies.ledger import Ledger, open_ledger
-from transfer.studies.statistics import mean_interval, paired_interval, percent, points
+from transfer.studies.statistics import points
 
-RECIPE = "configs/cifar_94_sgd.yaml"
+RECIPE, BY_MUON = "configs/cifar_94_sgd.yaml", "configs/cifar_94.yaml"
 FULL = "the whole recipe"
+MUON = "(nothing left out: Muon's recipe, configs/cifar_94.yaml)"
 LEFT_OUT: dict[str, dict[str, Any]] = {
     "whitening: orthogonal filters instead": {"hyperparameters": {"whitening": None}},
     "the identity in the first filters": {"hyperparameters": {"identity_start": False}},
@@ -84,10 +91,19 @@ class AblationConfig:
     @property
     def training(self) -> TrainConfig:
         """The recipe, shortened and narrowed."""
+        epochs = {"whitening/bias": max(1, round(0.3 * self.epochs))}  # 3 of the record's 10
+        return self._short(RECIPE, hyperparameters={}, freeze_after=epochs)
+
+    @property
+    def by_muon(self) -> TrainConfig:
+        """Its successor, as short and as narrow."""
+        return self._short(BY_MUON, hyperparameters=from_yaml(BY_MUON).hyperparameters)
+
+    def _short(self, recipe: str, *, hyperparameters: Mapping[str, Any], **more: Any) -> TrainConfig:
         changes: dict[str, Any] = {"epochs": self.epochs, "precision": self.precision, "verbose": "silent"}
-        changes |= {"data_dir": self.data_dir, "hyperparameters": {"filters": list(self.filters)}, "tta": "none"}
-        changes["freeze_after"] = {"whitening/bias": max(1, round(0.3 * self.epochs))}  # 3 of the record's 10
-        return from_yaml(RECIPE, **changes)
+        changes |= {"data_dir": self.data_dir, "tta": "none"}
+        changes["hyperparameters"] = {**hyperparameters, "filters": list(self.filters)}
+        return from_yaml(recipe, **changes, **more)
 
 
 def main() -> int:
@@ -113,6 +129,7 @@ def measure(config: AblationConfig) -> str:
         ConfigError: The recipe or the state cannot be used.
         DataError, OSError: The data cannot be used, or the state not be written.
     """
+    import_tensorflow()
     from training import precision
     from training.train import load_data
 
@@ -121,8 +138,10 @@ def measure(config: AblationConfig) -> str:
     pinned: dict[str, Any] = {"precision": policy}
     base = dataclasses.replace(config.training, **pinned)
     ways = {FULL: base} | {name: without(base, changes) for name, changes in LEFT_OUT.items()}
+    ways[MUON] = dataclasses.replace(config.by_muon, **pinned)
     recipe = dataclasses.asdict(base) | {"data_dir": None}
-    facts = {"study": "cifar_ablation", "recipe": recipe, "left_out": LEFT_OUT, "data": data.digest}
+    facts = {"study": "cifar_ablation", "recipe": recipe, "muon": dataclasses.asdict(ways[MUON]) | {"data_dir": None}}
+    facts |= {"left_out": LEFT_OUT, "data": data.digest}
     with open_ledger(Path(config.state), facts | {"machine": machine("tensorflow", "keras")}) as ledger:
         for seed in range(1, config.seeds + 1):
             for name, settings in ways.items():
@@ -131,8 +150,9 @@ def measure(config: AblationConfig) -> str:
     width = " ".join(map(str, config.filters))
     note = (
         f"{config.epochs} epochs of {len(data.train):,} images, groups of {width} filters, {policy}; accuracy of "
-        f"the best epoch on {len(data.validation):,} others, n = {config.seeds} seeds: mean and 95 % t interval, "
-        f"differences seed by seed. {machine('tensorflow', 'keras')}."
+        f"the best epoch on {len(data.validation):,} others, n = {config.seeds} seeds: mean ± standard deviation; "
+        f"differences seed by seed, their 95 % intervals from one spread for all rows. "
+        f"{machine('tensorflow', 'keras')}."
     )
     return "\n\n".join([table({name: _values(rows, name, config.seeds) for name in ways}), note])
 
@@ -162,17 +182,45 @@ def table(found: Mapping[str, list[float | None]]) -> str:
     Args:
         found: What was left out → accuracy per seed, 0…1; None where the loss was lost.
     """
-    full = [value for value in found[FULL] if value is not None]
+    apart = differences(found)
     lines = []
     for name, values in found.items():
         whole = [value for value in values if value is not None]
         if len(whole) < len(values):
             lines.append([name, f"diverged with {len(values) - len(whole)} of {len(values)} seeds", ""])
             continue
-        worth = "" if name == FULL or len(full) < len(values) else points(paired_interval(whole, full))
-        lines.append([name, percent(mean_interval(whole)), worth])
+        around = f" ± {100 * statistics.stdev(whole):.1f}" if len(whole) > 1 else ""
+        lines.append(
+            [name, f"{100 * statistics.mean(whole):.1f}{around}", points(apart[name]) if name in apart else ""]
+        )
     header = ["left out", "validation accuracy, %", "difference, points"]
     return tabulate(lines, header, tablefmt="github", disable_numparse=True)
+
+
+def differences(found: Mapping[str, list[float | None]]) -> dict[str, Estimate]:
+    """Mean difference from the whole recipe, seed by seed, with 95 % intervals of one spread for all ways.
+
+    Two seeds of one way say next to nothing of its spread; those of all ways together do, if ways spread alike.
+
+    Args:
+        found: As `table`; ways with a lost training are left out.
+    """
+    ways = {name: values for name, values in found.items() if None not in values and name != FULL}
+    if None in found[FULL] or not ways:
+        return {}
+    apart = np.array(list(ways.values()), np.float64) - np.array(found[FULL], np.float64)
+    means, seeds = apart.mean(axis=1), apart.shape[1]
+    freedom = apart.size - len(apart)
+    if not freedom:
+        return {
+            name: Estimate(float(mean), note="one seed has no interval") for name, mean in zip(ways, means, strict=True)
+        }
+    spread = math.sqrt(((apart - means[:, None]) ** 2).sum() / freedom)
+    half = float(stats.t.ppf(0.975, freedom)) * spread / math.sqrt(seeds)
+    return {
+        name: Estimate(float(mean), float(mean) - half, float(mean) + half, method="t, pooled")
+        for name, mean in zip(ways, means, strict=True)
+    }
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks import cifar_ablation
-from benchmarks.cifar_ablation import FULL, LEFT_OUT, AblationConfig, measure, table, without
+from benchmarks.cifar_ablation import FULL, LEFT_OUT, AblationConfig, differences, measure, table, without
 from training.checks import ConfigError, TrainingDiverged
 from training.datasets.dataset import Dataset, Split
 
@@ -33,8 +34,27 @@ def test_the_bias_of_the_whitening_freezes_after_a_third_of_a_short_run_too():
 
 def test_differences_are_taken_seed_by_seed_and_a_lost_training_has_none():
     text = table({FULL: [0.8, 0.9], "flips": [0.7, 0.8], "Lookahead": [None, 0.8]})
-    assert "85.0 (21.5–100.0)" in text and "**−10.0 (−10.0 to −10.0)**" in text
+    assert "| 85.0 ± 7.1 " in text and "**−10.0 (−10.0 to −10.0)**" in text
     assert "diverged with 1 of 2 seeds" in text
+
+
+def test_intervals_take_one_spread_for_all_ways():
+    found = {FULL: [0.8, 0.9], "a": [0.81, 0.89], "b": [0.7, 0.84], "c": [None, 0.5]}
+    apart = np.array([[0.01, -0.01], [-0.1, -0.06]])
+    spread = np.sqrt(apart.var(axis=1, ddof=1).mean())
+    half = stats.t.ppf(0.975, 2) * spread / np.sqrt(2)
+    estimates = differences(found)
+    assert list(estimates) == ["a", "b"]
+    assert estimates["b"].value == pytest.approx(-0.08)
+    assert (estimates["b"].low, estimates["b"].high) == pytest.approx((-0.08 - half, -0.08 + half))
+    assert differences({FULL: [0.8], "a": [0.7]})["a"].low is None
+    assert differences({FULL: [None], "a": [0.7]}) == {}
+
+
+def test_the_successor_keeps_its_own_settings_but_for_length_and_width():
+    short = AblationConfig(epochs=3, filters=(16, 64, 64)).by_muon
+    assert (short.optimizer, short.epochs, short.freeze_after, short.tta) == ("muon", 3, {}, "none")
+    assert short.hyperparameters == {"whitening_bias": False, "filters": [16, 64, 64]}
 
 
 def test_it_goes_on_where_it_was_cut(tmp_path, monkeypatch, capsys):
@@ -58,7 +78,7 @@ def test_it_goes_on_where_it_was_cut(tmp_path, monkeypatch, capsys):
         raise TrainingDiverged("lost")
 
     monkeypatch.setattr("training.tuning.runner.train_once", lost)
-    assert measure(dataclasses.replace(config, epochs=2)).count("diverged with 1 of 1 seeds") == 2
+    assert measure(dataclasses.replace(config, epochs=2)).count("diverged with 1 of 1 seeds") == 3
 
 
 def test_impossible_settings_are_refused():
