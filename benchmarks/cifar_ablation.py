@@ -101,7 +101,7 @@ class AblationConfig:
 
     def _short(self, recipe: str, *, hyperparameters: Mapping[str, Any], **more: Any) -> TrainConfig:
         changes: dict[str, Any] = {"epochs": self.epochs, "precision": self.precision, "verbose": "silent"}
-        changes |= {"data_dir": self.data_dir, "tta": "none"}
+        changes |= {"data_dir": self.data_dir, "tta": "none", "fast_math": True}
         changes["hyperparameters"] = {**hyperparameters, "filters": list(self.filters)}
         return from_yaml(recipe, **changes, **more)
 

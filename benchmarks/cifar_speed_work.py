@@ -23,7 +23,6 @@ from training.lookahead import Lookahead
 from training.optimizers import build_optimizer, loss_and_metric
 from training.views import VIEWS, view_of
 from training.whitening import some_images, whitening_filters
-from training.winograd import use_winograd
 
 PREDICT_BATCH = 500
 PRODUCTS, MATRIX = 7, 2048
@@ -104,24 +103,21 @@ def build(config: TrainConfig, x: np.ndarray, classes: int) -> tuple[keras.Model
         model = models.build(config.model, x.shape[1:], classes, **arguments)
     finally:
         keras.config.set_dtype_policy(before)
-    if config.convolution == "winograd" and _on_processor():
-        use_winograd(model)
+    if config.fast_math:
+        _quicken(model)
     optimizer = build_optimizer(config, model, total_steps=epochs * steps, steps_per_epoch=steps)
     model.compile(optimizer, loss_and_metric(classes, config.label_smoothing)[0])
     return model, steps
 
 
-def _on_processor() -> bool:
-    """Whether the backend finds nothing else; an accelerator has convolutions of its own."""
+def _quicken(model: keras.Model) -> None:
+    """`fast_math`, which is TensorFlow's on a processor: XLA fuses by itself elsewhere, accelerators have their own."""
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+        from training.cpu import on_gpu
+        from training.fastmath import use_fast_math
 
-        return not tf.config.list_physical_devices("GPU")
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.default_backend() == "cpu"
-    return False
+        if not on_gpu():
+            use_fast_math(model)
 
 
 def batches(config: TrainConfig, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

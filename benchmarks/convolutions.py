@@ -1,4 +1,4 @@
-"""What Winograd's convolutions and oneDNN's routines make of a step of the CIFAR-10 recipe on a processor.
+"""What oneDNN's routines and `fast_math` make of a step of the CIFAR-10 recipe on a processor.
 
     make bench BENCH=convolutions
 
@@ -33,8 +33,13 @@ VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "own": ("TensorFlow's own routines", "0", {}),
     "onednn": ("oneDNN's", "1", {}),
     "winograd": ("… and Winograd's convolutions", "1", {"winograd": True}),
-    "bias": ("… and no bias behind the whitening: the recipe", "1", {"winograd": True, "bias": False}),
-    "memory": ("… and freed memory given back", "1", {"winograd": True, "bias": False, "memory": False}),
+    "fused": ("… and GELU and normalisation in fewer passes", "1", {"winograd": True, "fused": True}),
+    "bias": ("… and no bias in the whitening: the recipe", "1", {"winograd": True, "fused": True, "bias": False}),
+    "memory": (
+        "… and freed memory given back",
+        "1",
+        {"winograd": True, "fused": True, "bias": False, "memory": False},
+    ),
 }
 
 
@@ -106,6 +111,7 @@ def prepare_step(batch_size: int, steps: int, onednn: str, changes: Mapping[str,
 
     import models
     from training.cpu import keep_freed_memory, quicken
+    from training.fused import use_fused
     from training.muon import Muon
     from training.winograd import use_winograd
 
@@ -114,6 +120,8 @@ def prepare_step(batch_size: int, steps: int, onednn: str, changes: Mapping[str,
     quicken(model)
     if changes.get("winograd"):
         use_winograd(model)
+    if changes.get("fused"):
+        use_fused(model)
     if changes.get("memory", True):
         keep_freed_memory()
     model.compile(Muon(spared=["logits/kernel"]), "sparse_categorical_crossentropy", jit_compile=False)

@@ -72,7 +72,7 @@ def resolved_choices(plan: Plan) -> dict[str, Any]:
         "steps_per_execution": plan.steps_per_execution,
         "precision": plan.policy,
         "patience": plan.patience,
-    } | ({"winograd": list(plan.winograd)} if plan.winograd else {})
+    } | ({"fast_layers": list(plan.fast_layers)} if plan.fast_layers else {})
 
 
 def watch_for(job: Job) -> Watch:

@@ -19,12 +19,12 @@ from training.config import TrainConfig
 from training.cpu import keep_freed_memory, on_gpu, quicken
 from training.datasets.dataset import Dataset, Split
 from training.devices import ONE_DEVICE, Devices
+from training.fastmath import use_fast_math
 from training.optimizers import build_optimizer, loss_and_metric
 from training.pipeline import num_batches
 from training.replicas import SharedLoss, synchronize_normalization
 from training.startfile import load_start
 from training.whitening import some_images, whitening_filters
-from training.winograd import use_winograd
 
 EXAMPLES_PER_CALL = 1024
 DEFAULT_EPOCHS = {"image": 50, "table": 300}  # a table's epoch takes milliseconds
@@ -43,7 +43,7 @@ class Plan:
     probe_ms: dict[str, float]
     augmentation: Augmentation
     patience: int
-    winograd: tuple[str, ...] = ()
+    fast_layers: tuple[str, ...] = ()
 
 
 def prepare(config: TrainConfig, data: Dataset, devices: Devices = ONE_DEVICE) -> tuple[keras.Model, keras.Model, Plan]:
@@ -64,8 +64,8 @@ def prepare(config: TrainConfig, data: Dataset, devices: Devices = ONE_DEVICE) -
         model = _build(config, data, plan.policy, arguments)
     twin = _build(config, data, "float32", arguments)
     quicken(model)
-    if config.convolution == "winograd" and not on_gpu():
-        plan = dataclasses.replace(plan, winograd=tuple(use_winograd(model)))
+    if config.fast_math and not on_gpu() and devices.replicas == 1:
+        plan = dataclasses.replace(plan, fast_layers=tuple(use_fast_math(model)))
     keep_freed_memory()
     with devices.scope():
         _compile(model, config, data, plan, devices)

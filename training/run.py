@@ -18,6 +18,7 @@ import psutil
 
 from evaluation.files import sha256
 from training.files import write_json
+from training.startup import routines
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "pandas", "pillow", "matplotlib")
 UNLISTED = ("manifest.json", ".")  # the manifest itself; hidden temporary files
@@ -202,6 +203,7 @@ def environment() -> dict[str, Any]:
     ]
     return {
         "versions": package_versions(),
+        "routines": routines(),
         "hardware": {
             "processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

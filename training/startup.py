@@ -30,6 +30,11 @@ def import_tensorflow() -> None:
     grow_memory()
 
 
+def routines() -> str:
+    """Whose routines compute, as `run.json` says it: sums in another order differ in their last digits."""
+    return {"1": "oneDNN", "0": "TensorFlow's own"}.get(os.environ.get(ONEDNN, ""), "TensorFlow's choice")
+
+
 def grow_memory() -> None:
     """Lets TensorFlow take GPU memory as it needs it, not all at once; nothing happens once it has taken some."""
     import tensorflow as tf

@@ -10,6 +10,13 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 import models
 from training import cpu
+from training.startup import ONEDNN
+
+
+@pytest.fixture(autouse=True)
+def _without_onednn(monkeypatch):
+    """Layers are changed where TensorFlow's own routines compute."""
+    monkeypatch.setenv(ONEDNN, "0")
 
 
 def gradients(pool, inputs, upstream):
@@ -55,6 +62,11 @@ def _one_thread_order():
     tf.config.experimental.enable_op_determinism()
     yield
     disable_op_determinism()
+
+
+def test_nothing_changes_where_onednn_computes(monkeypatch):
+    monkeypatch.setenv(ONEDNN, "1")
+    assert cpu.quicken(models.build("cifar_cnn", (32, 32, 3), 10)) == 0
 
 
 def test_saved_model_holds_keras_own_pooling(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from tests.training.commands import short_report
 from tests.training.test_train import config_for
 from training import reproduce as module
+from training import startup
 from training.reproduce import Difference, ReproduceConfig, compare, reproduce
 from training.run import Run, RunError
 from training.train import train
@@ -57,3 +58,12 @@ def test_a_run_that_did_not_end_has_nothing_to_compare(run, tmp_path):
     other.model.unlink()
     with pytest.raises(RunError, match="did not end: there is nothing to compare with"):
         reproduce(ReproduceConfig(str(other.path)))
+
+
+def test_other_routines_are_named_as_a_reason(run, monkeypatch):
+    recorded = run.read_record()["routines"]
+    assert recorded == startup.routines()
+    assert not [reason for reason in module._reasons(run) if "routines" in reason]
+    monkeypatch.setenv(startup.ONEDNN, "0" if recorded == "oneDNN" else "1")
+    (reason,) = [reason for reason in module._reasons(run) if "routines" in reason]
+    assert reason.startswith(f"operations were computed by routines of {recorded}, now of {startup.routines()}")

@@ -97,6 +97,21 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(terminated, tmp_path):
     assert (entry["from_epoch"], entry["to_epoch"]) == (2, 5) and entry["time"].endswith("+00:00")
 
 
+def test_muon_and_fast_math_go_on_as_if_nothing_had_been(npz, tmp_path, monkeypatch):
+    recipe = {"model": "cifar_speed", "optimizer": "muon", "momentum": 0.85, "kernel_momentum": 0.6, "batch_size": 16}
+    recipe |= {"fast_math": True, "precision": "float32", "hyperparameters": {"filters": [64]}}
+    config = config_for(npz, tmp_path, epochs=3, schedule="triangle", **recipe)
+    whole = train(config)
+    assert whole.run.read_record()["resolved"]["fast_layers"][0] == "group1_conv2"
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        cut = train(config)
+    result = resume(ResumeConfig(str(cut.run.path)))
+    assert result.ended == "finished" and rows(cut.run) == rows(whole.run)
+    for left, right in zip(*(load_model(run.model).get_weights() for run in (cut.run, whole.run)), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
 def test_a_torn_newest_checkpoint_falls_back_and_says_so(terminated, tmp_path):
     run = copy_of(terminated[1], tmp_path)
     newest = run.checkpoint / "epoch-00002.npz"

@@ -94,12 +94,12 @@ def test_maps_of_unknown_size_are_left_alone():
 def test_the_setting_changes_the_model_in_memory_and_not_its_file(npz, tmp_path):
     settings = {"model": "cifar_speed", "hyperparameters": {"filters": [64]}, "batch_size": 16}
     plans = {}
-    for way in ("direct", "winograd"):
-        config = config_for(npz, tmp_path, precision="float32", convolution=way, **settings)
+    for way in (False, True):
+        config = config_for(npz, tmp_path, precision="float32", fast_math=way, **settings)
         data = datasets.load(config, progress=False)
         model, _, plans[way] = prepare(config, data)
-    assert plans["direct"].winograd == ()
-    assert plans["winograd"].winograd == ("group1_conv2",)
+    assert plans[False].fast_layers == ()
+    assert plans[True].fast_layers[0] == "group1_conv2" and len(plans[True].fast_layers) == 6
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
     assert type(again.get_layer("group1_conv2")) is keras.layers.Conv2D
