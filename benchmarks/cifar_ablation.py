@@ -29,7 +29,7 @@ from evaluation.uncertainty.intervals import Estimate
 from training.checks import ConfigError, TrainingDiverged
 from training.config import TrainConfig, from_yaml
 from training.datasets.dataset import DataError
-from training.startup import import_tensorflow
+from training.startup import import_tensorflow, routines
 from transfer.studies.ledger import Ledger, open_ledger
 from transfer.studies.statistics import points
 
@@ -141,7 +141,7 @@ def measure(config: AblationConfig) -> str:
     ways[MUON] = dataclasses.replace(config.by_muon, **pinned)
     recipe = dataclasses.asdict(base) | {"data_dir": None}
     facts = {"study": "cifar_ablation", "recipe": recipe, "muon": dataclasses.asdict(ways[MUON]) | {"data_dir": None}}
-    facts |= {"left_out": LEFT_OUT, "data": data.digest}
+    facts |= {"left_out": LEFT_OUT, "data": data.digest, "routines": routines()}
     with open_ledger(Path(config.state), facts | {"machine": machine("tensorflow", "keras")}) as ledger:
         for seed in range(1, config.seeds + 1):
             for name, settings in ways.items():
@@ -200,27 +200,30 @@ def table(found: Mapping[str, list[float | None]]) -> str:
 def differences(found: Mapping[str, list[float | None]]) -> dict[str, Estimate]:
     """Mean difference from the whole recipe, seed by seed, with 95 % intervals of one spread for all ways.
 
-    Two seeds of one way say next to nothing of its spread; those of all ways together do, if ways spread alike.
+    Two seeds of one way say next to nothing of its spread; all ways together do, if they spread alike: the residual of
+    a two-way analysis of variance (way, seed) has (ways − 1)·(seeds − 1) degrees of freedom, and a difference of two
+    means the variance 2·σ² / seeds.
 
     Args:
         found: As `table`; ways with a lost training are left out.
+
+    Reference:
+        Montgomery, 2017, "Design and analysis of experiments", section 4.1 (randomized complete blocks).
     """
-    ways = {name: values for name, values in found.items() if None not in values and name != FULL}
-    if None in found[FULL] or not ways:
+    ways = {name: values for name, values in found.items() if None not in values}
+    if FULL not in ways or len(ways) < 2:
         return {}
-    apart = np.array(list(ways.values()), np.float64) - np.array(found[FULL], np.float64)
-    means, seeds = apart.mean(axis=1), apart.shape[1]
-    freedom = apart.size - len(apart)
+    accuracies = np.array(list(ways.values()), np.float64)
+    means, seeds = accuracies.mean(axis=1, keepdims=True), accuracies.shape[1]
+    full = float(means[list(ways).index(FULL), 0])
+    apart = {name: float(mean) - full for name, mean in zip(ways, means[:, 0], strict=True) if name != FULL}
+    freedom = (len(ways) - 1) * (seeds - 1)
     if not freedom:
-        return {
-            name: Estimate(float(mean), note="one seed has no interval") for name, mean in zip(ways, means, strict=True)
-        }
-    spread = math.sqrt(((apart - means[:, None]) ** 2).sum() / freedom)
-    half = float(stats.t.ppf(0.975, freedom)) * spread / math.sqrt(seeds)
-    return {
-        name: Estimate(float(mean), float(mean) - half, float(mean) + half, method="t, pooled")
-        for name, mean in zip(ways, means, strict=True)
-    }
+        return {name: Estimate(mean, note="one seed has no interval") for name, mean in apart.items()}
+    residuals = accuracies - means - accuracies.mean(axis=0) + accuracies.mean()
+    variance = float((residuals**2).sum()) / freedom
+    half = float(stats.t.ppf(0.975, freedom)) * math.sqrt(2 * variance / seeds)
+    return {name: Estimate(mean, mean - half, mean + half, method="t, pooled") for name, mean in apart.items()}
 
 
 if __name__ == "__main__":

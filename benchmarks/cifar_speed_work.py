@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,13 +28,16 @@ PREDICT_BATCH = 500
 PRODUCTS, MATRIX = 7, 2048
 
 
-def run(config: TrainConfig, train: tuple, judged: tuple) -> dict[str, float]:
+def run(
+    config: TrainConfig, train: tuple, judged: tuple, *, tell: Callable[[str], None] = lambda line: None
+) -> dict[str, float]:
     """Trains once and judges the last weights.
 
     Args:
         config: The recipe, with its seed.
         train: Images, uint8 `(n, height, width, channels)`, and labels `(n,)`.
         judged: The same of the images that accuracy is of.
+        tell: Receives a line after each epoch.
 
     Returns:
         `accuracy` and `accuracy_views` (0…1), `seconds` of training alone, `whole` from the images in memory to the
@@ -54,6 +57,9 @@ def run(config: TrainConfig, train: tuple, judged: tuple) -> dict[str, float]:
             first = time.perf_counter()
         for callback in slow:
             callback.on_train_batch_end(step)
+        if (step + 1) % steps == 0:
+            spent = time.perf_counter() - training_start
+            tell(f"epoch {(step + 1) // steps} of {length(config)[0]}: {spent:,.0f} s")
     _finished(model)
     seconds = time.perf_counter() - training_start
     plain, views = accuracies(model, judged[0], judged[1], config.tta)
@@ -173,13 +179,15 @@ def accuracies(model: keras.Model, x: np.ndarray, y: np.ndarray, views: str) -> 
 def training_flops(model: keras.Model) -> int:
     """Floating-point operations of a training step per image, in convolutions and matrix products alone.
 
-    Multiplication and addition count as two. The gradients of the inputs and of the weights cost a forward pass each;
-    the first layer's input and a frozen kernel need none.
+    Multiplication and addition count as two, convolutions as direct ones. Gradients of inputs and of weights cost a
+    forward pass each; a frozen kernel needs none, nor does an input before which nothing learns.
     """
-    total = 0
-    for place, layer in enumerate(layer for layer in model.layers if hasattr(layer, "kernel")):
-        forward = 2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        total += forward * (1 + (place > 0) + bool(layer.kernel.trainable))
+    total, learns = 0, False
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            forward = 2 * math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+            total += forward * (1 + learns + bool(layer.kernel.trainable))
+        learns = learns or bool(layer.trainable_weights)
     return total
 
 

@@ -1,4 +1,4 @@
-"""What a training step costs on a processor beside its arithmetic: pooling's gradient, and memory given back.
+"""What a training step costs on a processor: whose routines compute, pooling's gradient, memory given back.
 
     make bench BENCH=step
 
@@ -7,6 +7,7 @@ The notes' network, one batch that stays in memory, so that no pipeline is in it
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import sys
@@ -24,14 +25,16 @@ from benchmarks.training_work import IMAGE_SHAPE, NUM_CLASSES
 from benchmarks.workers import Task, Worker, running
 from evaluation.command import parse_config, run_main
 from training.checks import ConfigError
-from training.startup import import_tensorflow
+from training.startup import ONEDNN, import_tensorflow
 
 IMAGES = 8192  # per repeat
 VARIANTS = {
-    "stock": ("Keras and TensorFlow as they are", False, False),
-    "pooling": ("pooling's gradient replaced", True, False),
-    "memory": ("freed memory kept", False, True),
-    "both": ("both, as Groundwork trains", True, True),
+    "stock": ("TensorFlow's own routines", "0", False, False),
+    "pooling": ("… pooling's gradient replaced", "0", True, False),
+    "memory": ("… freed memory kept", "0", False, True),
+    "both": ("… both", "0", True, True),
+    "onednn": ("oneDNN's routines", "1", False, False),
+    "trained": ("… freed memory kept, as Groundwork trains", "1", False, True),
 }
 
 
@@ -78,8 +81,8 @@ def main() -> int:
 def measure(config: StepConfig) -> str:
     """Runs every variant `repeats` times, alternating, and returns the table as Markdown."""
     workers = {
-        name: Worker(label, prepare_step, config.batch_size, pooling, memory)
-        for name, (label, pooling, memory) in VARIANTS.items()
+        name: Worker(label, prepare_step, config.batch_size, onednn, pooling, memory)
+        for name, (label, onednn, pooling, memory) in VARIANTS.items()
     }
     costs: dict[str, list[Cost]] = {name: [] for name in VARIANTS}
     with running(workers):
@@ -91,8 +94,9 @@ def measure(config: StepConfig) -> str:
     return table(config, costs)
 
 
-def prepare_step(batch_size: int, pooling: bool, memory: bool) -> tuple[None, Task]:
+def prepare_step(batch_size: int, onednn: str, pooling: bool, memory: bool) -> tuple[None, Task]:
     """A model that is compiled and warm; the task trains it on 8,192 images."""
+    os.environ[ONEDNN] = onednn
     import_tensorflow()
     import keras
     import tensorflow as tf

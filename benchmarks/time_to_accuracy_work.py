@@ -75,7 +75,7 @@ class LineWatch(threading.Thread):
 
 def prepare_stock(race: Race, seed: int) -> tuple[None, Task]:
     """The course's script: `fit` on float32 arrays, batch 32, validation after every epoch; it stops at the target."""
-    import_tensorflow()
+    import_tensorflow(onednn=False)  # as Keras' users find it
     import keras
 
     _, data = _settings_and_data(race, seed)

@@ -79,7 +79,7 @@ def images_and_labels(data_dir: str | None, count: int) -> Images:
 
 def prepare_keras(data_dir: str | None, images: int) -> tuple[dict[str, str], Task]:
     """The course's script: `fit` on float32 arrays with its defaults."""
-    import_tensorflow()
+    import_tensorflow(onednn=False)  # as Keras' users find it
     x, y = notes_arrays(*images_and_labels(data_dir, images))
     model = notes_model()
     return _warm("batch 32, float32", "float32", lambda: model.fit(x, y, batch_size=32, epochs=1, verbose=0), images)

@@ -33,7 +33,7 @@ def write_data(path: Path, data_dir: str | None, images: int) -> None:
 
 def prepare_stock(path: str, epochs: int, batch_size: int) -> tuple[None, Task]:
     """keras-tuner as its guide has it: `RandomSearch` on arrays."""
-    import_tensorflow()
+    import_tensorflow(onednn=False)  # as Keras' users find it
     import keras
     import keras_tuner
 

@@ -38,11 +38,12 @@ def test_differences_are_taken_seed_by_seed_and_a_lost_training_has_none():
     assert "diverged with 1 of 2 seeds" in text
 
 
-def test_intervals_take_one_spread_for_all_ways():
+def test_intervals_take_the_residual_spread_of_a_two_way_table():
     found = {FULL: [0.8, 0.9], "a": [0.81, 0.89], "b": [0.7, 0.84], "c": [None, 0.5]}
-    apart = np.array([[0.01, -0.01], [-0.1, -0.06]])
-    spread = np.sqrt(apart.var(axis=1, ddof=1).mean())
-    half = stats.t.ppf(0.975, 2) * spread / np.sqrt(2)
+    table_ = np.array([found[name] for name in (FULL, "a", "b")])
+    design = np.array([[way == 1, way == 2, 1, seed] for way in range(3) for seed in range(2)], np.float64)
+    _, (squares,), *_ = np.linalg.lstsq(design, table_.ravel(), rcond=None)  # ways and seeds as a linear model
+    half = stats.t.ppf(0.975, 2) * np.sqrt(squares / 2 * 2 / 2)
     estimates = differences(found)
     assert list(estimates) == ["a", "b"]
     assert estimates["b"].value == pytest.approx(-0.08)

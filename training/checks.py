@@ -223,7 +223,7 @@ def _check_optimizer(config: TrainConfig) -> None:
     )
     _require(
         not config.momentum or config.optimizer in WITH_MOMENTUM,
-        f"momentum belongs to {', '.join(WITH_MOMENTUM)}. "
+        f"momentum belongs to sgd, rmsprop and muon. "
         f"Received: optimizer={config.optimizer}, momentum={config.momentum}.",
     )
     _require(
@@ -234,6 +234,10 @@ def _check_optimizer(config: TrainConfig) -> None:
     _require(
         config.optimizer != "muon" or config.momentum > 0,
         "muon needs momentum: say how much with --momentum 0.85.",
+    )
+    _require(
+        config.optimizer != "muon" or config.start is None,
+        "muon sets the norm of every kernel, which would undo what the network of --start has learned. Use sgd.",
     )
     _require(
         config.kernel_momentum is None or config.optimizer == "muon",

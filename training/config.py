@@ -38,7 +38,7 @@ class TrainConfig:
         epochs: Epochs at most; default: 50 for images, 300 for tables.
         batch_size: Examples per step, of all devices together; default: 32 to 256, by the size of the training set.
         optimizer: adam, adamw, sgd, rmsprop, adagrad, adadelta, nadam, lion or muon (sgd, orthogonal for kernels).
-        learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own for the optimizer.
+        learning_rate: Learning rate, the largest where a schedule moves it; default: Keras' own, of muon 0.05.
         rate_multipliers: Pattern of weights' paths, such as "*_norm*/beta", and the factor of their learning rate.
         freeze_after: Pattern of weights' paths, and the epochs after which they no longer change.
         schedule: constant, cosine (falls to 0), one_cycle (rises from a 25th, falls to 0) or triangle, over all epochs.
@@ -65,7 +65,7 @@ class TrainConfig:
         fill: Augmentation: what comes in from outside a picture, its edge or its reflection.
         tta: Also predict the test set from several views of each image, apart: none, mirror or mirror_shift (6 views).
         precision: auto (measured on this machine), float32 or mixed_bfloat16.
-        fast_math: Quicker 3×3 convolutions, GELU and normalisation, equal up to rounding (processor, float32).
+        fast_math: Quicker 3×3 convolutions, GELU and normalisation, equal up to rounding (one processor, float32).
         steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.

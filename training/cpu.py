@@ -21,7 +21,7 @@ ARENA_BYTES = 64 * 2**20  # a thread's arena is given back in pieces of this siz
 
 
 def on_gpu() -> bool:
-    """Whether TensorFlow finds a GPU, whose own routines know nothing of these."""
+    """Whether TensorFlow finds a GPU; what is done here is for processors."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
@@ -29,7 +29,7 @@ def quicken(model: keras.Model) -> int:
     """Gives the model's 2×2 max poolings a quicker gradient, bit for bit that of TensorFlow (where it is finite).
 
     Only the model in memory changes: what is saved of it is Keras' own `MaxPooling2D`. Nothing changes where TensorFlow
-    finds a GPU, or where oneDNN, whose gradient is as quick, was asked for (`training.startup`).
+    finds a GPU, or where oneDNN, whose gradient is quick enough, was asked for (`training.startup`).
 
     Args:
         model: The model that will train; nested models are followed.

@@ -71,7 +71,7 @@ def use_fused(model: keras.Model) -> list[str]:
 
 
 def _plain_normalization(layer: keras.Layer) -> bool:
-    plain = type(layer) is keras.layers.BatchNormalization and not layer.synchronized
+    plain = type(layer) is keras.layers.BatchNormalization and not (layer.synchronized or layer.renorm)
     return plain and len(layer.input.shape) == 4 and layer.axis in (-1, 3)
 
 
@@ -92,9 +92,8 @@ def _normalized(
         is_training=True,
     )
     count = tf.cast(tf.size(inputs) // channels, tf.float32)
-    variance *= (
-        count - 1.0
-    ) / count  # it comes as the estimate of a population's, divided by n - 1; Keras keeps the other
+    # the operation divides by n - 1, to estimate a population's variance; Keras keeps that of the batch
+    variance *= (count - 1.0) / count
     for average, value in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
         kept = tf.convert_to_tensor(average) * layer.momentum
         average.assign(kept + tf.stop_gradient(value) * (1.0 - layer.momentum))

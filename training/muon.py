@@ -18,10 +18,11 @@ TINY = 1e-7
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Muon(keras.optimizers.SGD):
-    """SGD whose steps of convolution and Dense kernels are made orthogonal, and which keeps those kernels' norm.
+    """SGD whose steps of convolution and Dense kernels are made orthogonal, and which sets those kernels' norm.
 
-    A kernel counts as a matrix with one column per output. Each step, with its gradient G at rate η:
-    M ← μ·M + G; O ≈ U·Vᵀ of (G + μ·M = U·S·Vᵀ with Nesterov, else M); W ← W·√outputs / ‖W‖ − η·O. All other weights,
+    A kernel counts as a matrix with one column per output, and is scaled to the norm √outputs before each step: this is
+    for networks that begin anew, best with normalisation behind their kernels. Each step, with its gradient G at rate
+    η: M ← μ·M + G; O ≈ U·Vᵀ of (G + μ·M = U·S·Vᵀ with Nesterov, else M); W ← W·√outputs / ‖W‖ − η·O. All other weights,
     and kernels that are spared, take steps of SGD. Keras' own `Muon` orthogonalizes matrices alone, and no
     convolution.
 
@@ -29,7 +30,7 @@ class Muon(keras.optimizers.SGD):
         learning_rate: η, of all weights; factors (`training.rates`) suit the others, whose steps grow with their
             gradient.
         momentum: Of SGD, above 0.
-        nesterov: For both.
+        nesterov: For both; a run has it where its settings say so.
         kernel_momentum: μ, in [0, 1); None takes `momentum`.
         spared: Patterns of paths of kernels that take steps of SGD, such as that of the last layer.
         **kwargs: Of `keras.optimizers.SGD`.
@@ -59,8 +60,9 @@ class Muon(keras.optimizers.SGD):
         self.spared = list(spared)
 
     def keeps_norm(self, variable: Any) -> bool:
-        """Whether the steps of this weight are orthogonal: no decay could make it smaller."""
-        return len(variable.shape) > 1 and not any(matches(variable.path, pattern) for pattern in self.spared)
+        """Whether the steps of this weight are orthogonal: then no decay could make it smaller."""
+        matrix = is_kernel(variable) and variable.shape[-1] > 1
+        return matrix and not any(matches(variable.path, pattern) for pattern in self.spared)
 
     def build(self, variables: list) -> None:
         """Looks the paths up; where an update happens, variables have none."""
@@ -87,6 +89,11 @@ class Muon(keras.optimizers.SGD):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"kernel_momentum": self.kernel_momentum, "spared": list(self.spared)}
+
+
+def is_kernel(variable: Any) -> bool:
+    """Whether a weight is the kernel of a `Dense` or `Conv2D` layer, whose last axis is its outputs."""
+    return variable.path.endswith("/kernel") and len(variable.shape) in (2, 4)
 
 
 def orthogonalized(matrix: Any, iterations: int = ITERATIONS) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from training import schedules
 from training.checks import ConfigError
 from training.config import TrainConfig
-from training.muon import Muon
+from training.muon import Muon, is_kernel
 from training.rates import unmatched, with_rates
 
 OPTIMIZERS = {
@@ -86,8 +86,15 @@ def _keras_settings(config: TrainConfig) -> dict[str, Any]:
 
 
 def _last_kernel(model: keras.Model) -> list[str]:
-    """Path of the kernel that answers, which muon spares: its rows are classes, which are not to learn alike."""
-    return [variable.path for variable in model.trainable_variables if len(variable.shape) > 1][-1:]
+    """Path of the kernel that answers, which muon spares: its columns are classes, which are not to learn alike.
+
+    Raises:
+        ConfigError: There is no other kernel.
+    """
+    kernels = [variable.path for variable in model.trainable_variables if is_kernel(variable)]
+    if len(kernels) < 2:
+        raise ConfigError(f"muon is for kernels before the last, and {model.name} has none. Use sgd.")
+    return kernels[-1:]
 
 
 def _own_settings(config: TrainConfig, model: keras.Model, steps_per_epoch: int) -> dict[str, Any]:

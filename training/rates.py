@@ -51,9 +51,8 @@ class VariableRates(_Optimizer):
             return
         factors = [float(first_match(self.rate_multipliers, variable.path, 1.0)) for variable in variables]
         last_steps = [first_match(self.freeze_after, variable.path, None) for variable in variables]
-        keeps_norm = getattr(
-            super(), "keeps_norm", lambda variable: False
-        )  # Muon: a decay would only turn its gradient
+        # Muon sets a kernel's norm itself: a decay would only turn its gradient
+        keeps_norm = getattr(super(), "keeps_norm", lambda variable: False)
         self._normed = [keeps_norm(variable) for variable in variables]
         self._rates_of = tuple(zip(factors, last_steps, strict=True))
         own = [v for v, (factor, last) in zip(variables, self._rates_of, strict=True) if not factor or last is not None]

@@ -19,7 +19,7 @@ from training.config import from_yaml
 from training.datasets.dataset import DataError
 from training.results import relative, reported_splits
 from training.run import Run, RunError, open_run, package_versions
-from training.startup import ONEDNN, import_tensorflow, routines
+from training.startup import import_tensorflow, other_routines
 
 if TYPE_CHECKING:
     import keras
@@ -166,8 +166,8 @@ def _reasons(run: Run) -> list[str]:
         reasons.append("the run was not trained with --deterministic; small differences grow from step to step")
     if record.get("versions") != package_versions():
         reasons.append("versions differ from those in run.json")
-    if (before := record.get("routines", "TensorFlow's choice")) != routines():
-        reasons.append(f"operations were computed by routines of {before}, now of {routines()} ({ONEDNN})")
+    if reason := other_routines(record):
+        reasons.append(reason)
     if record.get("resumed"):
         reasons.append(f"the run was resumed {len(record['resumed'])} times; see run.json")
     return reasons

@@ -39,7 +39,7 @@ def _sizes(config: TrainConfig, data: Dataset) -> str:
 
 
 def describe(
-    config: TrainConfig, data: Dataset, run: Run, model: keras.Model, policy: str, batch_size: int
+    config: TrainConfig, data: Dataset, run: Run, model: keras.Model, policy: str, batch_size: int, fast: int = 0
 ) -> Iterator[str]:
     """What a user wants to see before the first epoch: data, notes, model, place."""
     sizes = _sizes(config, data)
@@ -50,6 +50,9 @@ def describe(
         yield f"note: {note}"
     some = f" ({trainable_count(model):,} of them trained)" if config.start is not None else ""
     yield f"{config.model}: {model.count_params():,} parameters{some}, {policy}, batch {batch_size}, {config.optimizer}"
+    if config.fast_math:
+        quick = f"{fast} layers compute" if fast else "no layer of this model computes"
+        yield f"fast_math: {quick} a quicker way{'' if fast else ' here (it needs one processor and float32)'}"
     yield f"run: {run.path}"
 
 

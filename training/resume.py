@@ -23,7 +23,7 @@ from training.config import TrainConfig, from_yaml
 from training.files import write_json
 from training.results import REPORTED, relative
 from training.run import Run, RunError, open_run, package_versions
-from training.startup import import_tensorflow, routines
+from training.startup import UNRECORDED, import_tensorflow, routines
 from training.state import State, read_state
 from training.unfinished import DONE, is_reported, newest_unfinished
 
@@ -291,7 +291,7 @@ def _clear(run: Run, record: dict[str, Any], start: Start, *, epochs: int) -> No
     }
     if record.get("versions", {}) not in ({}, package_versions()):
         entry["versions"] = package_versions()
-    if record.get("routines", routines()) != routines():
+    if record.get("routines", UNRECORDED) != routines():
         entry["routines"] = routines()
     kept = {name: value for name, value in record.items() if name not in STALE}
     write_json(run.record, kept | {"resumed": [*record.get("resumed", []), entry], "ended": "running"})

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import platform
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 STDERR = 2
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+UNRECORDED = "TensorFlow's choice"  # of runs from before it was recorded, and where nobody asks
+X86 = ("x86_64", "amd64")  # elsewhere TensorFlow comes without
 
 
-def import_tensorflow() -> None:
+def import_tensorflow(*, onednn: bool = True) -> None:
     """Imports TensorFlow quietly, with oneDNN's routines, which it takes by itself on newer processors only.
 
     TF_CPP_MIN_LOG_LEVEL, where the user set it, brings the messages back; TF_ENABLE_ONEDNN_OPTS=0 TensorFlow's own
-    routines. (Measured on a processor with AVX2: 1.3 to 1.8 times as fast; table in benchmarks/README.md.)
+    routines. (Measured: `make bench BENCH="step convolutions"`, tables in benchmarks/README.md.)
+
+    Args:
+        onednn: Whether to ask for oneDNN where nobody has decided; TensorFlow reads it once, when it is imported.
     """
-    os.environ.setdefault(ONEDNN, "1")
+    if onednn and "tensorflow" not in sys.modules and platform.machine().lower() in X86:
+        os.environ.setdefault(ONEDNN, "1")
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         import tensorflow as tf
     else:
@@ -32,7 +41,13 @@ def import_tensorflow() -> None:
 
 def routines() -> str:
     """Whose routines compute, as `run.json` says it: sums in another order differ in their last digits."""
-    return {"1": "oneDNN", "0": "TensorFlow's own"}.get(os.environ.get(ONEDNN, ""), "TensorFlow's choice")
+    return {"1": "oneDNN", "0": "TensorFlow's own"}.get(os.environ.get(ONEDNN, ""), UNRECORDED)
+
+
+def other_routines(record: Mapping[str, Any]) -> str | None:
+    """In words, that a run was computed by other routines than this process has; None if it was not."""
+    before, now = record.get("routines", UNRECORDED), routines()
+    return None if before == now else f"operations were computed by routines of {before}, now of {now} ({ONEDNN})"
 
 
 def grow_memory() -> None:

@@ -115,7 +115,9 @@ def run_job(job: Job) -> RunResult:
     facts |= record_of_start(config, data, job.model)
     run.update_record(**known, **facts, reported=list(reported_splits(config)), ended="running")
     if config.verbose != "silent":
-        for line in describe(config, data, run, job.model, job.plan.policy, job.plan.batch_size):
+        for line in describe(
+            config, data, run, job.model, job.plan.policy, job.plan.batch_size, len(job.plan.fast_layers)
+        ):
             print(line, flush=True)
     return _finish(job, *fit_job(job))
 

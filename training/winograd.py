@@ -22,6 +22,7 @@ from keras import ops
 TAPS = 3
 MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
 FEWEST_CHANNELS = 64  # of inputs and of outputs: below, the products are too thin to pay for the transforms
+SMALLEST_SIZE = 3  # of a map's sides: below, there is nothing to save
 LARGEST_SIZE = 32  # of a map's sides: transforms of whole maps grow with it
 POINTS = tuple(Fraction(point) for point in ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4"))
 
@@ -140,7 +141,7 @@ def use_winograd(model: keras.Model) -> list[str]:
     """Lets the model's fitting convolutions compute so; on a processor, in float32.
 
     Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 64 channels in and out, and maps of
-    a known size up to 32. Only the model in memory changes: what is saved of it is Keras' own layer.
+    known sides from 3 to 32. Only the model in memory changes: what is saved of it is Keras' own layer.
 
     Args:
         model: Nested models are followed.
@@ -169,5 +170,5 @@ def _fits(layer: keras.Layer) -> bool:
     height, width, channels = layer.input.shape[1:]
     plain = (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
     plain = plain and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
-    sized = None not in (height, width) and max(height, width) <= LARGEST_SIZE
+    sized = None not in (height, width) and SMALLEST_SIZE <= min(height, width) <= max(height, width) <= LARGEST_SIZE
     return plain and sized and min(channels, layer.filters) >= FEWEST_CHANNELS

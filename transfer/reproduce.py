@@ -9,7 +9,7 @@ from evaluation.command import parse_config, run_main
 from training.reproduce import USER_ERRORS, Difference, ReproduceConfig, compare
 from training.results import REPORTED, relative
 from training.run import Run, RunError, open_run, package_versions
-from training.startup import import_tensorflow
+from training.startup import import_tensorflow, other_routines
 from transfer.cases import CASES
 from transfer.config import for_case, from_yaml
 
@@ -64,6 +64,8 @@ def main() -> int:
         print("  note: the run was not trained with --deterministic; small differences grow from step to step")
     if not identical and recorded.read_record().get("versions") != package_versions():
         print("  note: versions differ from those in run.json")
+    if not identical and (reason := other_routines(recorded.read_record())):
+        print(f"  note: {reason}")
     return 0 if identical else 3
 
 

@@ -60,6 +60,7 @@ def test_other_layers_and_precisions_are_left_alone():
     layers = [
         keras.layers.BatchNormalization(axis=1),
         keras.layers.BatchNormalization(synchronized=True),
+        keras.layers.BatchNormalization(renorm=True),
         keras.layers.BatchNormalization(dtype="mixed_bfloat16"),
         keras.layers.Activation("relu"),
         keras.layers.Activation("gelu", dtype="mixed_bfloat16"),

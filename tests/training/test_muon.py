@@ -65,6 +65,22 @@ def test_steps_of_a_kernel_are_the_rule_written_out(nesterov):
         np.testing.assert_allclose(model.get_layer("conv").kernel, weight, atol=1e-5)
 
 
+def test_kernels_of_dense_and_plain_convolutions_alone_are_matrices():
+    layers = [
+        keras.layers.Conv2D(4, 3, padding="same", name="conv"),
+        keras.layers.DepthwiseConv2D(3, padding="same", name="depthwise"),
+        keras.layers.PReLU(name="prelu"),
+        keras.layers.Conv2D(1, 1, name="single"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, name="dense"),
+        keras.layers.Dense(2, name="logits"),
+    ]
+    model = keras.Sequential([keras.Input((4, 4, 3)), *layers])
+    optimizer = Muon(spared=["logits/kernel"])
+    found = [variable.path for variable in model.trainable_variables if optimizer.keeps_norm(variable)]
+    assert found == [f"{model.name}/conv/kernel", f"{model.name}/dense/kernel"]
+
+
 @pytest.mark.parametrize("decay", ["coupled", "decoupled"])
 def test_the_rest_takes_steps_of_sgd(decay):
     given = {"learning_rate": 0.1, "momentum": 0.85, "nesterov": True, "weight_decay": 0.02, "decay": decay}
@@ -110,6 +126,7 @@ def test_it_survives_serialisation_and_refuses_to_do_without_momentum():
     ("changes", "message"),
     [
         ({"momentum": 0.0, "nesterov": False}, "muon needs momentum: say how much with --momentum"),
+        ({"model": "saved", "start": "model.keras"}, "muon sets the norm of every kernel, which would undo what"),
         ({"kernel_momentum": 1.0}, "kernel_momentum must be at least 0 and below 1. Received: kernel_momentum=1.0"),
         ({"optimizer": "sgd"}, "kernel_momentum belongs to muon. Received: optimizer=sgd, kernel_momentum=0.6"),
     ],

@@ -58,11 +58,8 @@ TRAINING_PARTS = ("optimizers", "losses", "metrics")
 PARTS = ("initializers", "regularizers", "constraints", "activations", *TRAINING_PARTS)
 TRAINING = frozenset({f"keras.{part}" for part in TRAINING_PARTS} | {"keras.optimizers.schedules"})
 WHOLE = frozenset(f"keras.{part}" for part in PARTS) | TRAINING
-OWN_MODULES = (
-    "training.rates",
-    "training.schedules",
-    "training.muon",
-)  # this project's optimizers and schedules, registered with Keras
+# this project's optimizers and schedules, registered with Keras
+OWN_MODULES = ("training.rates", "training.schedules", "training.muon")
 OWN_FUNCTIONS = ("smoothed_crossentropy",)
 MODELS = ("Sequential", "Functional", "Model")
 

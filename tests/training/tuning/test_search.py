@@ -139,7 +139,7 @@ def test_a_bad_point_is_recorded_and_the_search_goes_on(config, tmp_path):
     assert len(status) == 4 and status["adam", "0.0", "0.01"] == ("completed", "")
     assert status["adam", "0.9", "0.01"] == (
         "failed",
-        "momentum belongs to sgd and rmsprop. Received: optimizer=adam, momentum=0.9.",
+        "momentum belongs to sgd, rmsprop and muon. Received: optimizer=adam, momentum=0.9.",
     )
     assert status["adam", "0.0", "1e+39"][1].startswith("the loss became NaN or infinite in epoch 1")
 
