@@ -23,7 +23,7 @@ TAPS = 3
 MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
 FEWEST_CHANNELS = 64  # of inputs and of outputs: below, the products are too thin to pay for the transforms
 SMALLEST_SIZE = 3  # of a map's sides: below, there is nothing to save
-LARGEST_SIZE = 32  # of a map's sides: transforms of whole maps grow with it
+LARGEST_SIZE = 16  # transforms of whole maps grow with it: at 32 they cost what they save
 POINTS = tuple(Fraction(point) for point in ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4"))
 
 
@@ -141,7 +141,7 @@ def use_winograd(model: keras.Model) -> list[str]:
     """Lets the model's fitting convolutions compute so; on a processor, in float32.
 
     Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 64 channels in and out, and maps of
-    known sides from 3 to 32. Only the model in memory changes: what is saved of it is Keras' own layer.
+    known sides from 3 to 16. Only the model in memory changes: what is saved of it is Keras' own layer.
 
     Args:
         model: Nested models are followed.
