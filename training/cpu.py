@@ -13,6 +13,7 @@ import sys
 import keras
 import tensorflow as tf
 
+from training.layers import innermost
 from training.startup import ONEDNN
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # malloc.h
@@ -39,14 +40,10 @@ def quicken(model: keras.Model) -> int:
     """
     if on_gpu() or os.environ.get(ONEDNN) == "1":
         return 0
-    changed = 0
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            changed += quicken(layer)
-        elif isinstance(layer, keras.layers.MaxPooling2D) and _fits(layer):
-            layer.call = max_pool_2x2
-            changed += 1
-    return changed
+    fitting = [layer for layer in innermost(model) if isinstance(layer, keras.layers.MaxPooling2D) and _fits(layer)]
+    for layer in fitting:
+        layer.call = max_pool_2x2
+    return len(fitting)
 
 
 def _fits(layer: keras.layers.MaxPooling2D) -> bool:

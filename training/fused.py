@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training.layers import innermost
+
 ROOT_HALF, DENSITY_AT_0 = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
 
 
@@ -56,12 +58,10 @@ def use_fused(model: keras.Model) -> list[str]:
         Names of the layers that were changed.
     """
     found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += use_fused(layer)
-        elif layer.compute_dtype != "float32":
+    for layer in innermost(model):
+        if layer.compute_dtype != "float32":
             continue
-        elif type(layer) is keras.layers.Activation and layer.activation is keras.activations.gelu:
+        if type(layer) is keras.layers.Activation and layer.activation is keras.activations.gelu:
             layer.call = gelu
             found.append(layer.name)
         elif _plain_normalization(layer):

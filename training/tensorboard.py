@@ -6,7 +6,7 @@ import importlib.util
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from training.checks import ConfigError
 from training.datasets.dataset import Split
+from training.layers import innermost
 
 FILE_VERSION = "brain.Event:2"  # of the format; the same since TensorFlow 1
 
@@ -133,7 +134,7 @@ def gradient_norms(
         y: Targets.
         sample_weight: `(n,)`, or None.
     """
-    layers = {layer.name: layer.trainable_variables for layer in _layers(model) if layer.trainable_variables}
+    layers = {layer.name: layer.trainable_variables for layer in innermost(model) if layer.trainable_variables}
     with tf.GradientTape() as tape:
         predicted = model(tf.convert_to_tensor(x), training=False)
         loss = model.compute_loss(x, tf.convert_to_tensor(y), predicted, sample_weight, training=False)
@@ -141,12 +142,3 @@ def gradient_norms(
     return {
         name: float(tf.linalg.global_norm([g for g in found if g is not None])) for name, found in gradients.items()
     }
-
-
-def _layers(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers of a model, those of a model within it one by one."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer

@@ -19,6 +19,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from training.layers import innermost
+
 TAPS = 3
 MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
 FEWEST_CHANNELS = 64  # of inputs and of outputs: below, the products are too thin to pay for the transforms
@@ -149,14 +151,10 @@ def use_winograd(model: keras.Model) -> list[str]:
     Returns:
         Names of the layers that were changed.
     """
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            found += use_winograd(layer)
-        elif _fits(layer):
-            layer.convolution_op = partial(_op, layer.convolution_op)
-            found.append(layer.name)
-    return found
+    fitting = [layer for layer in innermost(model) if _fits(layer)]
+    for layer in fitting:
+        layer.convolution_op = partial(_op, layer.convolution_op)
+    return [layer.name for layer in fitting]
 
 
 def _op(direct: Any, inputs: Any, kernel: Any) -> Any:

@@ -21,7 +21,12 @@ def constants_in_graph(model: keras.Model) -> Iterator[None]:
 
     Keras holds them as tensors of its own, which a trace only refers to; tf2onnx makes further inputs of those.
     """
-    held = [(layer, name, getattr(layer, name)) for layer in _normalizations(model) for name in STATISTICS]
+    import keras
+
+    from training.layers import innermost
+
+    normalizations = [layer for layer in innermost(model) if isinstance(layer, keras.layers.Normalization)]
+    held = [(layer, name, getattr(layer, name)) for layer in normalizations for name in STATISTICS]
     try:
         for layer, name, value in held:
             setattr(layer, name, np.asarray(value))
@@ -29,17 +34,6 @@ def constants_in_graph(model: keras.Model) -> Iterator[None]:
     finally:
         for layer, name, value in held:
             setattr(layer, name, value)
-
-
-def _normalizations(model: keras.Model) -> Iterator[keras.layers.Normalization]:
-    """Those layers of a model and of the models in it."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            yield layer
-        elif isinstance(layer, keras.Model):
-            yield from _normalizations(layer)
 
 
 @cache

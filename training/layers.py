@@ -1,0 +1,16 @@
+"""The layers of a model, whatever models stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+
+
+def innermost(model: keras.Model) -> Iterator[keras.Layer]:
+    """Every layer that is no model itself, in order; nested models are followed."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from innermost(layer)
+        else:
+            yield layer
