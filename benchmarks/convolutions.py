@@ -28,18 +28,20 @@ from evaluation.files import write_atomically
 from training.checks import ConfigError
 from training.startup import ONEDNN, import_tensorflow
 
-SHAPES = ((15, 64, 64), (15, 64, 256), (7, 256, 256), (3, 256, 256), (32, 64, 64), (16, 128, 128), (8, 256, 256))
+SHAPES = (
+    *((15, 15, 64, 64), (15, 14, 64, 256), (7, 7, 256, 256), (7, 6, 256, 256), (3, 3, 256, 256)),  # the network's
+    *((32, 32, 64, 64), (16, 16, 128, 128), (8, 8, 256, 256)),
+)
+"""Sides of the maps, what of them is read, channels and filters."""
+BEST = {"winograd": True, "chained": True, "fused": True, "bias": False}
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "own": ("TensorFlow's own routines", "0", {}),
     "onednn": ("oneDNN's", "1", {}),
     "winograd": ("… and Winograd's convolutions", "1", {"winograd": True}),
-    "fused": ("… and GELU and normalisation in fewer passes", "1", {"winograd": True, "fused": True}),
-    "bias": ("… and no bias in the whitening: the recipe", "1", {"winograd": True, "fused": True, "bias": False}),
-    "memory": (
-        "… and freed memory given back",
-        "1",
-        {"winograd": True, "fused": True, "bias": False, "memory": False},
-    ),
+    "chained": ("… which hand their maps on as they have them", "1", {"winograd": True, "chained": True}),
+    "fused": ("… and GELU, pooling and normalisation in fewer passes", "1", {**BEST, "bias": True}),
+    "bias": ("… and no bias in the whitening: the recipe", "1", BEST),
+    "memory": ("… and freed memory given back", "1", {**BEST, "memory": False}),
 }
 
 
@@ -118,10 +120,10 @@ def prepare_step(batch_size: int, steps: int, onednn: str, changes: Mapping[str,
     keras.utils.set_random_seed(1)
     model = models.build("cifar_speed", (32, 32, 3), 10, whitening_bias=changes.get("bias", True))
     quicken(model)
-    if changes.get("winograd"):
-        use_winograd(model)
     if changes.get("fused"):
         use_fused(model)
+    if changes.get("winograd"):
+        use_winograd(model, chained=changes.get("chained", False))
     if changes.get("memory", True):
         keep_freed_memory()
     model.compile(Muon(spared=["logits/kernel"]), "sparse_categorical_crossentropy", jit_compile=False)
@@ -140,35 +142,48 @@ def prepare_step(batch_size: int, steps: int, onednn: str, changes: Mapping[str,
 
 
 def prepare_layers(maps: int) -> tuple[None, Task]:
-    """Convolutions of every shape; the task returns milliseconds per map of both ways, and how far apart they are."""
+    """Convolutions of every shape; the task returns milliseconds per map of both ways, and how far apart they are.
+
+    Each way has its maps laid out as it takes them, and the gradient of what is not read is 0.
+    """
     import_tensorflow()
     import tensorflow as tf
 
-    from training.winograd import convolve
+    from training.winograd import convolve_inside
 
-    ways = (lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), convolve)
-    steps = {shape: [_with_gradients(way) for way in ways] for shape in SHAPES}
+    def direct(inputs: Any, kernel: Any, read: tuple[int, int]) -> Any:
+        return tf.nn.conv2d(inputs, kernel, 1, "SAME")[:, : read[0], : read[1]]
 
-    def task() -> dict[tuple[int, int, int], tuple[float, float, float]]:
+    steps = {shape: [_with_gradients(way, shape[1]) for way in (direct, convolve_inside)] for shape in SHAPES}
+    inside = (1, 2, 0, 3)
+
+    def task() -> dict[tuple[int, ...], tuple[float, float, float]]:
         found = {}
-        for (size, channels, filters), both in steps.items():
+        for shape, both in steps.items():
+            size, read, channels, filters = shape
             inputs = tf.random.stateless_normal((maps, size, size, channels), (1, 1))
             kernel = tf.random.stateless_normal((3, 3, channels, filters), (1, 2)) / (3 * channels**0.5)
-            upstream = tf.random.stateless_normal((maps, size, size, filters), (1, 3))
+            upstream = tf.random.stateless_normal((maps, read, read, filters), (1, 3))
+            laid_out = [
+                (inputs, kernel, upstream),
+                (tf.transpose(inputs, inside), kernel, tf.transpose(upstream, inside)),
+            ]
             spent, results = [], []
-            for step in both:
+            for step, arguments in zip(both, laid_out, strict=True):
                 start = time.perf_counter()
-                results.append([value.numpy() for value in step(inputs, kernel, upstream)])
+                results.append([value.numpy() for value in step(*arguments)])
                 spent.append(1e3 * (time.perf_counter() - start) / maps)
+            outputs, of_inputs, of_kernel = results[1]
+            results[1] = [outputs.transpose(2, 0, 1, 3), of_inputs.transpose(2, 0, 1, 3), of_kernel]
             apart = max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in zip(*results, strict=True))
-            found[size, channels, filters] = (spent[0], spent[1], apart)
+            found[shape] = (spent[0], spent[1], apart)
         return found
 
     task()
     return None, task
 
 
-def _with_gradients(convolve: Callable) -> Callable:
+def _with_gradients(convolve: Callable, read: int) -> Callable:
     """Outputs and both gradients, compiled to a graph."""
     import tensorflow as tf
 
@@ -176,7 +191,7 @@ def _with_gradients(convolve: Callable) -> Callable:
     def step(inputs: Any, kernel: Any, upstream: Any) -> tuple:
         with tf.GradientTape() as tape:
             tape.watch([inputs, kernel])
-            outputs = convolve(inputs, kernel)
+            outputs = convolve(inputs, kernel, (read, read))
         return outputs, *tape.gradient(outputs, [inputs, kernel], upstream)
 
     return step
@@ -198,17 +213,18 @@ def step_table(seconds: Mapping[str, Sequence[float]]) -> str:
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
-def layer_table(rounds: Sequence[Mapping[tuple[int, int, int], tuple[float, float, float]]]) -> str:
+def layer_table(rounds: Sequence[Mapping[tuple[int, ...], tuple[float, float, float]]]) -> str:
     """Milliseconds per map of each convolution, direct and by Winograd."""
     from training.winograd import axis
 
     rows = []
-    for size, channels, filters in SHAPES:
-        measured = [one[size, channels, filters] for one in rounds]
-        products = len(axis(size).enter) ** 2
+    for shape in SHAPES:
+        size, read, channels, filters = shape
+        measured = [one[shape] for one in rounds]
+        products = len(axis(size, read).enter) ** 2
         rows.append(
             [
-                f"{size}×{size}, {channels} → {filters}",
+                f"{size}×{size}, {channels} → {filters}" + (f", {read}×{read} read" if read < size else ""),
                 f"{9 * size**2} → {products}",
                 spread([direct for direct, _, _ in measured], "{:.3f}"),
                 spread([quick for _, quick, _ in measured], "{:.3f}"),

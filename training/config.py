@@ -65,7 +65,7 @@ class TrainConfig:
         fill: Augmentation: what comes in from outside a picture, its edge or its reflection.
         tta: Also predict the test set from several views of each image, apart: none, mirror or mirror_shift (6 views).
         precision: auto (measured on this machine), float32 or mixed_bfloat16.
-        fast_math: Quicker 3×3 convolutions, GELU and normalisation, equal up to rounding (one processor, float32).
+        fast_math: Quicker 3×3 convolutions, GELU, pooling, normalisation; equal up to rounding (one CPU, float32).
         steps_per_execution: Steps that Keras runs in one call; default: what holds about 1,024 examples.
         hyperparameters: Keywords for the factory, such as --hyperparameters.dropout_rate 0.
         seed: Seed of weights, order, dropout and augmentation.

@@ -1,7 +1,7 @@
-"""GELU and batch normalisation in fewer passes over memory than operation by operation; on a processor, by TensorFlow.
+"""GELU, max pooling and normalisation in fewer passes over memory than operation by operation; by TensorFlow.
 
-Keras builds both of elementwise operations, each of which reads and writes the whole map. Only models in memory change:
-what is saved of them is Keras' own layers.
+For processors. Keras builds GELU and normalisation of elementwise operations, each of which reads and writes the whole
+map. Only models in memory change: what is saved of them is Keras' own layers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training.chains import tiling
 from training.layers import innermost
 
 ROOT_HALF, DENSITY_AT_0 = math.sqrt(0.5), 1 / math.sqrt(2 * math.pi)
@@ -45,11 +46,51 @@ def _gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
     return upstream * (0.5 * (1.0 + tf.math.erf(x * ROOT_HALF)) + x * DENSITY_AT_0 * tf.exp(-0.5 * x * x))
 
 
-def use_fused(model: keras.Model) -> list[str]:
-    """Lets the model's GELU and batch normalisation layers compute in fewer passes.
+@tf.custom_gradient
+def max_pool_2x2(inputs: tf.Tensor):
+    """Largest value of each 2×2 window, each way in one pass that XLA compiles.
 
-    Those change that compute in float32: `Activation` layers with the exact GELU, and `BatchNormalization` over the
-    last axis of maps, while it trains and is not frozen.
+    Args:
+        inputs: `(n, height, width, channels)`, float32, height and width known.
+
+    Returns:
+        `(n, height // 2, width // 2, channels)`, as `tf.nn.max_pool2d` returns it. The gradient goes to the first of a
+        window's largest, row by row, as there.
+    """
+    outputs = _max_pool(inputs)
+    return outputs, partial(_max_pool_gradient, inputs, outputs)
+
+
+@tf.function(jit_compile=True)
+def _max_pool(x: tf.Tensor) -> tf.Tensor:
+    (first, second), (third, fourth) = _corners(x)
+    return tf.maximum(tf.maximum(first, second), tf.maximum(third, fourth))
+
+
+@tf.function(jit_compile=True)
+def _max_pool_gradient(x: tf.Tensor, largest: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    (first, second), (third, _) = _corners(x)
+    parts = []
+    for corner in (first, second, third):
+        parts.append(tf.where(corner == largest, upstream, 0.0))
+        upstream = upstream - parts[-1]
+    rows = [tf.stack(parts[:2], 3), tf.stack([parts[2], upstream], 3)]
+    images, height, width, channels = tf.unstack(tf.shape(x))
+    whole = tf.reshape(tf.stack(rows, 2), (images, height // 2 * 2, width // 2 * 2, channels))
+    return tf.pad(whole, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
+
+
+def _corners(x: tf.Tensor) -> list[list[tf.Tensor]]:
+    """Rows of values of the windows, as they stand in each: `(n, height // 2, width // 2, channels)` each."""
+    height, width = (side // 2 * 2 for side in x.shape[1:3])
+    return [[x[:, row:height:2, column:width:2] for column in (0, 1)] for row in (0, 1)]
+
+
+def use_fused(model: keras.Model) -> list[str]:
+    """Lets the model's GELU, 2×2 max pooling and batch normalisation layers compute in fewer passes.
+
+    Those change that compute in float32: `Activation` layers with the exact GELU, `MaxPooling2D` of 2×2 windows side by
+    side, and `BatchNormalization` over the last axis of maps, while it trains and is not frozen.
 
     Args:
         model: Nested models are followed.
@@ -63,6 +104,9 @@ def use_fused(model: keras.Model) -> list[str]:
             continue
         if type(layer) is keras.layers.Activation and layer.activation is keras.activations.gelu:
             layer.call = gelu
+            found.append(layer.name)
+        elif tiling(layer) and tuple(layer.pool_size) == (2, 2) and None not in layer.input.shape[1:3]:
+            layer.call = max_pool_2x2
             found.append(layer.name)
         elif _plain_normalization(layer):
             layer.call = partial(_normalized, layer, layer.call)

@@ -19,6 +19,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from training.chains import chains, covered, pooled
 from training.layers import innermost
 
 TAPS = 3
@@ -35,7 +36,7 @@ class Axis:
 
     Attributes:
         enter: `(tiles · points, size)`, inputs to tiles; the padding with zeros is in it.
-        leave: `(size, tiles · points)`, products to outputs; what the last tile has too much is left out.
+        leave: `(kept, tiles · points)`, products to outputs; what the last tile has too much is left out.
         kernel: `(points, 3)`, filter to products.
         tiles: How many.
     """
@@ -96,19 +97,19 @@ def best_outputs(size: int) -> int:
 
 
 @lru_cache
-def axis(size: int) -> Axis:
-    """Matrices of an axis of `size` values, padded by one zero at either end."""
-    outputs = best_outputs(size)
+def axis(size: int, kept: int) -> Axis:
+    """Matrices of an axis of `size` values, padded by one zero at either end, of whose outputs the first are `kept`."""
+    outputs = best_outputs(kept)
     enter, kernel, leave = toom_cook(outputs)
-    points, tiles = len(enter), -(-size // outputs)
-    entering, leaving = np.zeros((tiles * points, size)), np.zeros((size, tiles * points))
+    points, tiles = len(enter), -(-kept // outputs)
+    entering, leaving = np.zeros((tiles * points, size)), np.zeros((kept, tiles * points))
     for tile in range(tiles):
         rows, first = slice(tile * points, (tile + 1) * points), tile * outputs
         for place in range(points):
             if 0 <= (source := first + place - 1) < size:
                 entering[rows, source] = enter[:, place]
-        kept = min(outputs, size - first)
-        leaving[first : first + kept, rows] = leave[:kept]
+        some = min(outputs, kept - first)
+        leaving[first : first + some, rows] = leave[:some]
     return Axis(entering.astype(np.float32), leaving.astype(np.float32), kernel.astype(np.float32), tiles)
 
 
@@ -122,10 +123,24 @@ def convolve(inputs: Any, kernel: Any) -> Any:
     Returns:
         `(n, height, width, filters)`, equal to the direct convolution within about 1e-4 of its size.
     """
-    height, width = inputs.shape[1:3]
+    return images_first(convolve_inside(images_inside(inputs), kernel, inputs.shape[1:3]))
+
+
+def convolve_inside(inputs: Any, kernel: Any, kept: Sequence[int]) -> Any:
+    """`convolve` of maps that hold the images inside, as the products need them.
+
+    Args:
+        inputs: `(height, width, n, channels)`, float32, height and width known.
+        kernel: `(3, 3, channels, filters)`.
+        kept: Rows and columns of the result, from the first; less than all where nothing reads the last ones.
+
+    Returns:
+        `(*kept, n, filters)`.
+    """
+    height, width = inputs.shape[:2]
     channels, filters = kernel.shape[2:]
-    down, across = axis(height), axis(width)
-    maps = ops.reshape(ops.transpose(inputs, (1, 2, 0, 3)), (height, -1))
+    down, across = axis(height, kept[0]), axis(width, kept[1])
+    maps = ops.reshape(inputs, (height, -1))
     maps = ops.matmul(across.enter, ops.reshape(ops.matmul(down.enter, maps), (len(down.enter), width, -1)))
     maps = ops.reshape(maps, (down.tiles, down.points, across.tiles, across.points, -1, channels))
     weights = ops.matmul(down.kernel, ops.reshape(kernel, (TAPS, -1)))
@@ -135,31 +150,77 @@ def convolve(inputs: Any, kernel: Any) -> Any:
         maps, weights = (ops.squeeze(value, (0, 2)) for value in (maps, weights))
     products = ops.reshape(ops.matmul(maps, weights), (len(down.enter), len(across.enter), -1))
     found = ops.reshape(ops.matmul(across.leave, products), (len(down.enter), -1))
-    found = ops.reshape(ops.matmul(down.leave, found), (height, width, -1, filters))
-    return ops.transpose(found, (2, 0, 1, 3))
+    return ops.reshape(ops.matmul(down.leave, found), (*kept, -1, filters))
 
 
-def use_winograd(model: keras.Model) -> list[str]:
+def images_inside(maps: Any) -> Any:
+    """`(n, height, width, channels)` as `(height, width, n, channels)`."""
+    return ops.transpose(maps, (1, 2, 0, 3))
+
+
+def images_first(maps: Any) -> Any:
+    """`(height, width, n, channels)` as `(n, height, width, channels)`."""
+    return ops.transpose(maps, (2, 0, 1, 3))
+
+
+def use_winograd(model: keras.Model, *, chained: bool = True) -> list[str]:
     """Lets the model's fitting convolutions compute so; on a processor, in float32.
 
     Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 64 channels in and out, and maps of
-    known sides from 3 to 16. Only the model in memory changes: what is saved of it is Keras' own layer.
+    known sides from 3 to 16. Between two of them, maps hold their images inside, unless something else reads them
+    (`training.chains`); and what a max pooling behind one leaves over is not computed. Only the model in memory
+    changes, with models that share its layers: what is saved of it is Keras' own.
 
     Args:
         model: Nested models are followed.
+        chained: False lets each convolution give and take maps as Keras does (to measure what that costs).
 
     Returns:
-        Names of the layers that were changed.
+        Names of the convolutions that were changed.
     """
     fitting = [layer for layer in innermost(model) if _fits(layer)]
+    found = chains(model, fitting) if chained else []
+    starts, ends = {chain.start for chain in found}, {chain.end for chain in found}
+    poolings = pooled(model, fitting) if chained else {}
     for layer in fitting:
-        layer.convolution_op = partial(_op, layer.convolution_op)
+        size = layer.input.shape[1:3]
+        read = covered(poolings[layer], size) if layer in poolings else size
+        layer.convolution_op = partial(_op, layer.convolution_op, _Way(size, read, layer in ends, layer in starts))
+    for pooling in (layer for chain in found for layer in chain.poolings):
+        pooling.call = partial(_pool_inside, pooling.call)
     return [layer.name for layer in fitting]
 
 
-def _op(direct: Any, inputs: Any, kernel: Any) -> Any:
-    """`convolve`, and the layer's own convolution where a layer is called with maps of unknown size."""
-    return direct(inputs, kernel) if None in tuple(inputs.shape[1:3]) else convolve(inputs, kernel)
+@dataclass(frozen=True)
+class _Way:
+    """Size of a layer's maps, what of its outputs is read, and whether images are inside before and behind it."""
+
+    size: tuple[int, int]
+    read: tuple[int, int]
+    inside_before: bool
+    inside_behind: bool
+
+    @property
+    def plain(self) -> bool:
+        """Whether the layer returns what it would by itself."""
+        return self.read == self.size and not (self.inside_before or self.inside_behind)
+
+
+def _op(direct: Any, way: _Way, inputs: Any, kernel: Any) -> Any:
+    """The layer's convolution; its own where a layer is called with maps of unknown size."""
+    if way.plain:
+        return direct(inputs, kernel) if None in tuple(inputs.shape[1:3]) else convolve(inputs, kernel)
+    if not way.inside_before:
+        inputs = images_inside(ops.reshape(inputs, (-1, *way.size, inputs.shape[-1])))
+    outputs = convolve_inside(inputs, kernel, way.read)
+    return outputs if way.inside_behind else images_first(outputs)
+
+
+def _pool_inside(own: Any, inputs: Any) -> Any:
+    """A pooling's own computation on maps with images inside: each of their values is a channel of one image."""
+    height, width, _, channels = inputs.shape
+    outputs = own(ops.reshape(inputs, (1, height, width, -1)))
+    return ops.reshape(outputs, (*outputs.shape[1:3], -1, channels))
 
 
 def _fits(layer: keras.Layer) -> bool:

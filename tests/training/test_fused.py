@@ -1,4 +1,4 @@
-"""GELU and normalisation in fewer passes: the numbers of Keras' layers, in training, frozen and out of it."""
+"""GELU, pooling and normalisation in fewer passes: the numbers of Keras' layers, in training, frozen and out of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from training.fastmath import use_fast_math
-from training.fused import gelu, use_fused
+from training.fused import gelu, max_pool_2x2, use_fused
 
 
 def network(**normalization) -> keras.Model:
@@ -26,6 +26,23 @@ def test_gelu_and_its_gradient_are_keras_own():
         found.append((outputs, tape.gradient(outputs, inputs, tf.cos(inputs))))
     for quick, own in zip(*found, strict=True):
         np.testing.assert_allclose(quick, own, rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 6, 5), (2, 7, 9, 3), (1, 2, 3, 1), (4, 3, 2, 2)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_pooling_and_its_gradient_are_tensorflows_own(shape, ties):
+    random = np.random.default_rng(1)
+    values = random.integers(0, 2, shape) if ties else random.normal(size=shape)
+    inputs = tf.constant(values, tf.float32)
+    found = []
+    for pool in (max_pool_2x2, lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID")):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = pool(inputs)
+        upstream = np.random.default_rng(2).normal(size=outputs.shape).astype(np.float32)
+        found.append((outputs, tape.gradient(outputs, inputs, upstream)))
+    for quick, own in zip(*found, strict=True):
+        np.testing.assert_array_equal(quick, own)
 
 
 @pytest.mark.parametrize("normalization", [{"momentum": 0.6, "epsilon": 1e-5, "scale": False}, {}, {"center": False}])
@@ -63,6 +80,9 @@ def test_other_layers_and_precisions_are_left_alone():
         keras.layers.BatchNormalization(renorm=True),
         keras.layers.BatchNormalization(dtype="mixed_bfloat16"),
         keras.layers.Activation("relu"),
+        keras.layers.MaxPooling2D(2, 1),
+        keras.layers.MaxPooling2D((2, 1)),
+        keras.layers.MaxPooling2D(dtype="mixed_bfloat16"),
         keras.layers.Activation("gelu", dtype="mixed_bfloat16"),
     ]
     model = keras.Sequential(

@@ -38,7 +38,13 @@ def test_too_large_tiles_are_refused():
 
 @pytest.mark.parametrize(("size", "products"), [(1, 3), (3, 5), (7, 9), (15, 21), (16, 24), (31, 45)])
 def test_tiles_are_those_with_the_fewest_products(size, products):
-    assert len(winograd.axis(size).enter) == products
+    assert len(winograd.axis(size, size).enter) == products
+
+
+@pytest.mark.parametrize(("size", "kept", "products"), [(15, 14, 18), (7, 6, 8), (31, 30, 40)])
+def test_outputs_that_nothing_reads_cost_no_products(size, kept, products):
+    along = winograd.axis(size, kept)
+    assert along.enter.shape == (products, size) and along.leave.shape == (kept, products)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +64,15 @@ def test_outputs_and_both_gradients_are_those_of_the_direct_convolution(shape):
         found.append([outputs, *tape.gradient(outputs, [inputs, kernel], upstream)])
     for quick, direct in zip(*found, strict=True):
         assert np.linalg.norm(quick - direct) <= 1e-4 * np.linalg.norm(direct)
+
+
+def test_the_first_rows_and_columns_are_those_of_the_whole():
+    random = np.random.default_rng(1)
+    inputs = tf.constant(random.normal(size=(4, 7, 5, 3)), tf.float32)
+    kernel = tf.constant(random.normal(size=(3, 3, 3, 2)), tf.float32)
+    part = winograd.convolve_inside(winograd.images_inside(inputs), kernel, (6, 3))
+    whole = tf.nn.conv2d(inputs, kernel, 1, "SAME")
+    np.testing.assert_allclose(winograd.images_first(part), whole[:, :6, :3], atol=1e-4)
 
 
 def test_plain_wide_small_convolutions_take_it_and_no_others():
@@ -99,7 +114,7 @@ def test_the_setting_changes_the_model_in_memory_and_not_its_file(npz, tmp_path)
         data = datasets.load(config, progress=False)
         model, _, plans[way] = prepare(config, data)
     assert plans[False].fast_layers == ()
-    assert plans[True].fast_layers[0] == "group1_conv2" and len(plans[True].fast_layers) == 6
+    assert plans[True].fast_layers[0] == "group1_conv2" and len(plans[True].fast_layers) == 7
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras", safe_mode=True, compile=False)
     assert type(again.get_layer("group1_conv2")) is keras.layers.Conv2D
