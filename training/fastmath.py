@@ -14,5 +14,5 @@ def use_fast_math(model: keras.Model) -> list[str]:
     Returns:
         Names of the layers that were changed; none in another precision than float32.
     """
-    fused = use_fused(model)  # first: Winograd's convolutions wrap the poolings between them
+    fused = use_fused(model)  # before Winograd's convolutions, which wrap the poolings between them
     return use_winograd(model) + fused

@@ -24,9 +24,9 @@ from training.layers import innermost
 
 TAPS = 3
 MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
-FEWEST_CHANNELS = 64  # of inputs and of outputs: below, the products are too thin to pay for the transforms
+FEWEST_CHANNELS = 24  # of inputs and of outputs: below, the products are too thin to pay for the transforms
 SMALLEST_SIZE = 3  # of a map's sides: below, there is nothing to save
-LARGEST_SIZE = 16  # transforms of whole maps grow with it: at 32 they cost what they save
+LARGEST_SIZE = 32  # transforms of whole maps grow with it: above, nothing was measured
 POINTS = tuple(Fraction(point) for point in ("0", "1", "-1", "2", "-2", "1/2", "-1/2", "4"))
 
 
@@ -166,8 +166,8 @@ def images_first(maps: Any) -> Any:
 def use_winograd(model: keras.Model, *, chained: bool = True) -> list[str]:
     """Lets the model's fitting convolutions compute so; on a processor, in float32.
 
-    Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 64 channels in and out, and maps of
-    known sides from 3 to 16. Between two of them, maps hold their images inside, unless something else reads them
+    Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 24 channels in and out, and maps of
+    known sides from 3 to 32. Between two of them, maps hold their images inside, unless something else reads them
     (`training.chains`); and what a max pooling behind one leaves over is not computed. Only the model in memory
     changes, with models that share its layers: what is saved of it is Keras' own.
 

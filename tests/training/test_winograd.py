@@ -80,7 +80,7 @@ def test_plain_wide_small_convolutions_take_it_and_no_others():
     wide = {"padding": "same", "use_bias": False}
     layers = {
         "fits": keras.layers.Conv2D(64, 3, name="fits", padding="same", activation="relu"),
-        "narrow": keras.layers.Conv2D(32, 3, name="narrow", **wide),
+        "narrow": keras.layers.Conv2D(16, 3, name="narrow", **wide),
         "strided": keras.layers.Conv2D(64, 3, 2, name="strided", **wide),
         "valid": keras.layers.Conv2D(64, 3, name="valid"),
         "large": keras.layers.Conv2D(64, 5, name="large", **wide),
