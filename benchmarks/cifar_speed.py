@@ -41,7 +41,7 @@ SOURCES = (
     *("benchmarks/cifar_speed.py", "benchmarks/cifar_speed_work.py", "models/speed.py", "training/whitening.py"),
     *("training/rates.py", "training/lookahead.py", "training/schedules.py", "training/optimizers.py"),
     *("training/views.py", "training/muon.py", "training/winograd.py", "training/fused.py"),
-    *("training/fastmath.py", "training/startup.py"),
+    *("training/chains.py", "training/fastmath.py", "training/startup.py"),
 )
 PUBLISHED = (
     ("airbench94_muon (PyTorch; Jordan 2024)", "50,000", "200", "", "94.01%", "2.59", "one A100"),
