@@ -105,13 +105,18 @@ def use_fused(model: keras.Model) -> list[str]:
         if type(layer) is keras.layers.Activation and layer.activation is keras.activations.gelu:
             layer.call = gelu
             found.append(layer.name)
-        elif tiling(layer) and tuple(layer.pool_size) == (2, 2) and None not in layer.input.shape[1:3]:
-            layer.call = max_pool_2x2
+        elif tiling(layer) and tuple(layer.pool_size) == (2, 2):
+            layer.call = partial(_pooled, layer.call)
             found.append(layer.name)
         elif _plain_normalization(layer):
             layer.call = partial(_normalized, layer, layer.call)
             found.append(layer.name)
     return found
+
+
+def _pooled(own: Any, inputs: tf.Tensor) -> tf.Tensor:
+    """The pooling; Keras' own of maps of unknown size."""
+    return own(inputs) if None in tuple(inputs.shape[1:3]) else max_pool_2x2(inputs)
 
 
 def _plain_normalization(layer: keras.Layer) -> bool:

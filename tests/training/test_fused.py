@@ -62,6 +62,15 @@ def test_training_steps_move_weights_and_statistics_as_keras_does(normalization)
         np.testing.assert_allclose(quick, own, rtol=1e-4, atol=1e-5)
 
 
+def test_pooling_of_maps_of_unknown_size_is_left_to_keras():
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.MaxPooling2D(name="pool")])
+    assert use_fused(model) == ["pool"]
+    pictures = np.random.default_rng(1).normal(size=(2, 7, 6, 3)).astype(np.float32)
+    unknown = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    for found in (unknown(pictures), model.predict(pictures, verbose=0), model(pictures)):
+        np.testing.assert_array_equal(found, tf.nn.max_pool2d(pictures, 2, 2, "VALID"))
+
+
 def test_a_frozen_layer_keeps_its_statistics():
     model = network()
     use_fused(model)
