@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import keras
 
+from training.layers import innermost
+
 ELEMENTWISE = (
     *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign"),
     *("sigmoid", "hard_sigmoid", "hard_silu", "tanh", "exponential"),
@@ -38,17 +40,19 @@ class Chain:
 def chains(model: keras.Model, convolutions: Sequence[keras.layers.Conv2D]) -> list[Chain]:
     """Every chain from one of the convolutions to the next, in the order of their starts.
 
+    None is found in a `Sequential` that was built layer by layer: Keras then keeps a place in several graphs for each.
+
     Args:
         model: Nested models are followed; a chain does not leave the model it starts in.
         convolutions: Layers of the model, channels last.
     """
-    outputs, found = _outputs(model), []
+    seen, found = _seen(model), []
     for start in convolutions:
         between: list[keras.Layer] = []
-        layer = _reader(start, outputs) if _elementwise(start.activation) else None
+        layer = _reader(start, seen) if _elementwise(start.activation) else None
         while layer is not None and _indifferent(layer):
             between.append(layer)
-            layer = _reader(layer, outputs)
+            layer = _reader(layer, seen)
         if layer in convolutions:
             found.append(Chain(start, tuple(between), layer))
     return found
@@ -61,8 +65,8 @@ def pooled(
 
     Its windows stand side by side, so that a last row or column which does not fill a window is read by nothing.
     """
-    outputs = _outputs(model)
-    readers = {layer: _reader(layer, outputs) for layer in convolutions if _elementwise(layer.activation)}
+    seen = _seen(model)
+    readers = {layer: _reader(layer, seen) for layer in convolutions if _elementwise(layer.activation)}
     return {layer: reader for layer, reader in readers.items() if tiling(reader)}
 
 
@@ -78,24 +82,27 @@ def tiling(layer: keras.Layer | None) -> bool:
     return plain and layer.padding == "valid" and tuple(layer.pool_size) == tuple(layer.strides)
 
 
-def _reader(layer: keras.Layer, outputs: frozenset[int]) -> keras.Layer | None:
+def _reader(layer: keras.Layer, seen: frozenset[int]) -> keras.Layer | None:
     """The one layer that reads a layer's result; None where several do, or none, a regulariser or the caller."""
-    if not _once(layer) or id(layer.output) in outputs or len(layer._outbound_nodes) != 1:
+    if not _once(layer, seen) or id(layer.output) in seen or len(layer._outbound_nodes) != 1:
         return None
     if layer.activity_regularizer is not None:
         return None
     reader = layer._outbound_nodes[0].operation
-    return reader if isinstance(reader, keras.Layer) and _once(reader) else None
+    alone = isinstance(reader, keras.Layer) and _once(reader, seen) and reader.input is layer.output
+    return reader if alone else None
 
 
-def _once(layer: keras.Layer) -> bool:
-    """Whether the layer stands in one place of one graph."""
-    return len(layer._inbound_nodes) == 1
+def _once(layer: keras.Layer, seen: frozenset[int]) -> bool:
+    """Whether the layer stands in one place of one graph, and no wrapper calls it besides."""
+    return len(layer._inbound_nodes) == 1 and id(layer) not in seen
 
 
-def _outputs(model: keras.Model) -> frozenset[int]:
-    """Identities of what the model and those nested in it return."""
-    return frozenset(id(output) for one in _models(model) for output in getattr(one, "outputs", ()))
+def _seen(model: keras.Model) -> frozenset[int]:
+    """Identities of what the model and those nested in it return, and of the layers in their wrappers."""
+    outputs = (output for one in _models(model) for output in getattr(one, "outputs", ()))
+    wrapped = (part for layer in innermost(model) for part in layer._flatten_layers(include_self=False))
+    return frozenset(id(one) for one in (*outputs, *wrapped))
 
 
 def _models(model: keras.Model) -> Iterator[keras.Model]:
@@ -111,7 +118,7 @@ def _indifferent(layer: keras.Layer) -> bool:
         return _elementwise(layer.activation)
     if type(layer) is keras.layers.BatchNormalization:
         return len(layer.input.shape) == 4 and layer.axis in (-1, 3) and not (layer.synchronized or layer.renorm)
-    return type(layer) is keras.layers.ReLU or tiling(layer)
+    return type(layer) is keras.layers.ReLU or (tiling(layer) and layer.compute_dtype == "float32")
 
 
 def _elementwise(activation: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training import cpu
 from training.chains import tiling
 from training.layers import innermost
 
@@ -55,7 +56,7 @@ def max_pool_2x2(inputs: tf.Tensor):
 
     Returns:
         `(n, height // 2, width // 2, channels)`, as `tf.nn.max_pool2d` returns it. The gradient goes to the first of a
-        window's largest, row by row, as there.
+        window's largest, row by row, as there (where it is finite).
     """
     outputs = _max_pool(inputs)
     return outputs, partial(_max_pool_gradient, inputs, outputs)
@@ -100,8 +101,8 @@ def use_fused(model: keras.Model) -> list[str]:
     """
     found = []
     for layer in innermost(model):
-        if layer.compute_dtype != "float32":
-            continue
+        if layer.compute_dtype != "float32" or vars(layer).get("call") not in (None, cpu.max_pool_2x2):
+            continue  # another precision, or changed before
         if type(layer) is keras.layers.Activation and layer.activation is keras.activations.gelu:
             layer.call = gelu
             found.append(layer.name)
@@ -121,7 +122,7 @@ def _pooled(own: Any, inputs: tf.Tensor) -> tf.Tensor:
 
 def _plain_normalization(layer: keras.Layer) -> bool:
     plain = type(layer) is keras.layers.BatchNormalization and not (layer.synchronized or layer.renorm)
-    return plain and len(layer.input.shape) == 4 and layer.axis in (-1, 3)
+    return plain and not isinstance(layer.input, list) and len(layer.input.shape) == 4 and layer.axis in (-1, 3)
 
 
 def _normalized(

@@ -8,9 +8,13 @@ import keras
 
 
 def innermost(model: keras.Model) -> Iterator[keras.Layer]:
-    """Every layer that is no model itself, in order; nested models are followed."""
+    """Every layer that is no model itself, in order and once; nested models are followed."""
+    yield from dict.fromkeys(_innermost(model))
+
+
+def _innermost(model: keras.Model) -> Iterator[keras.Layer]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from innermost(layer)
+            yield from _innermost(layer)
         else:
             yield layer

@@ -100,6 +100,14 @@ def test_plain_wide_small_convolutions_take_it_and_no_others():
     assert not np.array_equal(after[0], before[0])  # other sums in another order: it was used
 
 
+def test_a_gradient_of_the_filters_that_fills_memory_is_not_taken():
+    inputs = keras.Input((32, 32, 256))
+    model = keras.Model(
+        inputs, [keras.layers.Conv2D(depth, 3, padding="same", name=f"to{depth}")(inputs) for depth in (64, 256)]
+    )
+    assert winograd.use_winograd(model) == ["to64"]
+
+
 def test_maps_of_unknown_size_are_left_alone():
     inputs = keras.Input((None, None, 64))
     model = keras.Model(inputs, keras.layers.Conv2D(64, 3, padding="same")(inputs))
