@@ -29,8 +29,9 @@ from training.checks import ConfigError
 from training.startup import ONEDNN, import_tensorflow
 
 SHAPES = (
-    *((15, 15, 64, 64), (15, 14, 64, 256), (7, 7, 256, 256), (7, 6, 256, 256), (3, 3, 256, 256)),  # the network's
-    *((32, 32, 64, 64), (16, 16, 128, 128), (8, 8, 256, 256)),
+    *((31, 30, 24, 64), (15, 15, 64, 64), (15, 14, 64, 256)),  # the network's
+    *((7, 7, 256, 256), (7, 6, 256, 256), (3, 3, 256, 256)),
+    *((32, 32, 32, 32), (32, 32, 64, 64), (28, 28, 24, 24), (16, 16, 32, 64), (16, 16, 128, 128), (8, 8, 256, 256)),
 )
 """Sides of the maps, what of them is read, channels and filters."""
 BEST = {"winograd": True, "chained": True, "fused": True, "bias": False}
@@ -149,7 +150,10 @@ def prepare_layers(maps: int) -> tuple[None, Task]:
     import_tensorflow()
     import tensorflow as tf
 
+    from training.cpu import keep_freed_memory
     from training.winograd import convolve_inside
+
+    keep_freed_memory()
 
     def direct(inputs: Any, kernel: Any, read: tuple[int, int]) -> Any:
         return tf.nn.conv2d(inputs, kernel, 1, "SAME")[:, : read[0], : read[1]]
