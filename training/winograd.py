@@ -26,6 +26,7 @@ from training.layers import innermost
 TAPS = 3
 MOST_OUTPUTS = 7  # of a tile: its 9 points leave a relative error of about 1e-4 in float32, 5 outputs one of 5e-6
 FEWEST_CHANNELS = 24  # of inputs and of outputs: below, the products are too thin to pay for the transforms
+FEWEST_FILTERS = 32 * 32  # inputs times outputs: 24 to 24 channels gain nothing
 SMALLEST_SIZE = 3  # of a map's sides: below, there is nothing to save
 LARGEST_SIZE = 32  # transforms of whole maps grow with it: no more was measured
 MOST_WEIGHTS = 2**26  # of a gradient of the filters before its tiles are summed: 256 MB
@@ -169,11 +170,12 @@ def images_first(maps: Any) -> Any:
 def use_winograd(model: keras.Model, *, chained: bool = True) -> list[str]:
     """Lets the model's fitting convolutions compute so; on a processor, in float32.
 
-    Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, at least 24 channels in and out, and maps of
-    known sides from 3 to 32, unless the gradient of their filters would take 256 MB. Between two of them, maps hold
-    their images inside, unless something else reads them (`training.chains`); and what a max pooling behind one leaves
-    over is not computed. Only the model in memory changes: what is saved of it is Keras' own. Make no other models of
-    its layers: one that returns a map from between two convolutions would get it laid out so, or cut.
+    Those fit that are plain `Conv2D`, 3×3, with stride 1 and same padding, 32 or more channels in and out (or 24 and at
+    least 1,024 filters in all), and maps of known sides from 3 to 32, unless the gradient of their filters would take
+    256 MB. Between two of them, maps hold their images inside, unless something else reads them (`training.chains`);
+    and what a max pooling behind one leaves over is not computed. Only the model in memory changes: what is saved of it
+    is Keras' own. Make no other models of its layers: one that returns a map from between two convolutions would get it
+    laid out so, or cut.
 
     Args:
         model: Nested models are followed.
@@ -234,7 +236,8 @@ def _fits(layer: keras.Layer) -> bool:
     plain = (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
     plain = plain and (layer.padding, layer.groups, layer.data_format) == ("same", 1, "channels_last")
     sized = None not in (height, width) and SMALLEST_SIZE <= min(height, width) <= max(height, width) <= LARGEST_SIZE
-    if not plain or not sized or min(channels, layer.filters) < FEWEST_CHANNELS:
+    wide = min(channels, layer.filters) >= FEWEST_CHANNELS and channels * layer.filters >= FEWEST_FILTERS
+    if not plain or not sized or not wide:
         return False
     products = [len(axis(side, side).enter) for side in (height, width)]
     return channels * layer.filters * math.prod(products) <= MOST_WEIGHTS

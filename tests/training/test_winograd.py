@@ -81,6 +81,7 @@ def test_plain_wide_small_convolutions_take_it_and_no_others():
     layers = {
         "fits": keras.layers.Conv2D(64, 3, name="fits", padding="same", activation="relu"),
         "narrow": keras.layers.Conv2D(16, 3, name="narrow", **wide),
+        "thin": keras.layers.Conv2D(8, 3, name="thin", **wide),
         "strided": keras.layers.Conv2D(64, 3, 2, name="strided", **wide),
         "valid": keras.layers.Conv2D(64, 3, name="valid"),
         "large": keras.layers.Conv2D(64, 5, name="large", **wide),
@@ -98,6 +99,12 @@ def test_plain_wide_small_convolutions_take_it_and_no_others():
     after = model(pictures)
     np.testing.assert_allclose(after[0], before[0], atol=1e-3)
     assert not np.array_equal(after[0], before[0])  # other sums in another order: it was used
+
+
+def test_24_channels_need_more_filters_than_24():
+    inputs = keras.Input((16, 16, 24))
+    layers = [keras.layers.Conv2D(filters, 3, padding="same", name=f"to{filters}") for filters in (24, 64)]
+    assert winograd.use_winograd(keras.Model(inputs, [layer(inputs) for layer in layers])) == ["to64"]
 
 
 def test_a_gradient_of_the_filters_that_fills_memory_is_not_taken():
