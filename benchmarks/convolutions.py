@@ -162,7 +162,7 @@ def prepare_layers(maps: int) -> tuple[None, Task]:
     inside = (1, 2, 0, 3)
 
     def task() -> dict[tuple[int, ...], tuple[float, float, float]]:
-        found = {}
+        found: dict[tuple[int, ...], tuple[float, float, float]] = {}
         for shape, both in steps.items():
             size, read, channels, filters = shape
             inputs = tf.random.stateless_normal((maps, size, size, channels), (1, 1))

@@ -78,8 +78,9 @@ def covered(pooling: keras.layers.MaxPooling2D, size: Sequence[int]) -> tuple[in
 
 def tiling(layer: keras.Layer | None) -> bool:
     """Whether a layer takes the largest of windows that stand side by side, without padding."""
-    plain = type(layer) is keras.layers.MaxPooling2D and layer.data_format == "channels_last"
-    return plain and layer.padding == "valid" and tuple(layer.pool_size) == tuple(layer.strides)
+    if layer is None or type(layer) is not keras.layers.MaxPooling2D or layer.data_format != "channels_last":
+        return False
+    return layer.padding == "valid" and tuple(layer.pool_size) == tuple(layer.strides)
 
 
 def _reader(layer: keras.Layer, seen: frozenset[int]) -> keras.Layer | None:
