@@ -23,7 +23,7 @@ def test_a_row_per_shape_says_the_largest_difference_and_how_many_products():
 
 
 def test_it_measures_every_variant_and_every_shape(monkeypatch):
-    monkeypatch.setattr(convolutions, "SHAPES", ((3, 2, 2),))
+    monkeypatch.setattr(convolutions, "SHAPES", ((3, 2, 2, 2),))
     monkeypatch.setattr(convolutions, "VARIANTS", {name: VARIANTS[name] for name in ("own", "bias")})
     _, task = convolutions.prepare_layers(2)
     (found,) = task().values()
